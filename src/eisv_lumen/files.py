@@ -1,0 +1,98 @@
+"""Files that are either whole or not there: written aside, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+
+__all__ = ["atomic_path", "json_bytes", "read_json", "write_bytes", "write_json", "write_text"]
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it takes the place of `path`.
+
+    Parameters
+    ----------
+    path
+        The file to be written. Its folder is made where it is missing.
+
+    Raises
+    ------
+    InputError
+        The disk is full or not writable. `path` is then as it was before.
+    """
+    target = Path(path)
+    aside = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        os.close(handle)
+        aside = Path(name)
+        yield aside
+        aside.chmod(0o644)
+        with aside.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        aside.replace(target)
+    except OSError as error:
+        if error.errno in _DISK:
+            raise InputError(
+                f"{target}: cannot be written ({os.strerror(error.errno or 0)}); free some space "
+                "or choose another folder. Nothing was changed."
+            ) from error
+        raise
+    finally:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with atomic_path(path) as aside:
+        aside.write_bytes(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Serialise `value` as JSON in one fixed form, so that equal values give equal bytes."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+    return (text + "\n").encode("utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` to `path` in the form of `json_bytes`."""
+    write_bytes(path, json_bytes(value))
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read one JSON file.
+
+    Raises
+    ------
+    InputError
+        The file is missing or is not JSON; the message names file, line and column.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
+        ) from error

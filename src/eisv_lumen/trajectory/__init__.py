@@ -1,0 +1,1 @@
+"""Layer 1: series of states, their windows, and the nine shapes of those."""
