@@ -78,7 +78,7 @@ def _rates(t, E, I, S, V, dt, d1):  # type: ignore[no-untyped-def]
 
 @_jit
 def _mark(dt, d1, drift, marks):  # type: ignore[no-untyped-def]
-    """Fold the rates of a chunk into one byte of marks a state."""
+    """Fold the rates of a chunk into one byte of marks a state; return whether drift is finite."""
     e, i, s, v = d1[0], d1[1], d1[2], d1[3]
     marks[0] = 0
     for k in range(1, marks.size):
@@ -94,8 +94,11 @@ def _mark(dt, d1, drift, marks):  # type: ignore[no-untyped-def]
             | (_BENT if bend >= RATE_LIMIT else 0)
             | (_STEEP if steep else 0)
         )
+    finite = True
     for k in range(drift.size):
         marks[k] |= _ADRIFT if drift[k] > DRIFT_LIMIT else 0
+        finite &= abs(drift[k]) < np.inf
+    return finite
 
 
 @_jit
@@ -199,9 +202,8 @@ def classify_kernel(t, E, I, S, V, drift, window, stride, out):  # type: ignore[
         m = (count - 1) * stride + window
         b = a + m
         usable, repeated = _rates(t[a:b], E[a:b], I[a:b], S[a:b], V[a:b], dt, d1)
-        if not usable:
+        if not usable or not _mark(dt, d1, drift[a:b], marks[:m]):
             return done
-        _mark(dt, d1, drift[a:b], marks[:m])
         if repeated:
             for k in range(1, m):
                 marks[k] |= _REPEAT if dt[k] == 0.0 else 0
@@ -252,3 +254,18 @@ def _means(x, dt, rate):  # type: ignore[no-untyped-def]
             n_rates += 1
             previous = k
     return total0 / x.size, total1 / max(n_rates, 1), total2 / max(n_rates - 1, 1)
+
+
+@_jit
+def each_kernel(t, X, drift, shape, summary):  # type: ignore[no-untyped-def]
+    """Classify and summarise windows that stand one a row; returns the number done.
+
+    X is (n, w, 4); `shape` (n,) and `summary` (n, 14) are written.
+    """
+    n, window = t.shape
+    for i in range(n):
+        E, I, S, V = X[i, :, 0].copy(), X[i, :, 1].copy(), X[i, :, 2].copy(), X[i, :, 3].copy()
+        if classify_kernel(t[i], E, I, S, V, drift[i], window, window, shape[i : i + 1]) == 0:
+            return i
+        summary_kernel(t[i], E, I, S, V, window, window, summary[i : i + 1])
+    return n

@@ -18,6 +18,7 @@ __all__ = [
     "classify",
     "classify_stream",
     "count_windows",
+    "label_each",
     "summarize",
 ]
 
@@ -98,7 +99,7 @@ def classify(
     out = np.empty(_require_windows(time.size, window, stride), np.int8)
     done = classify_kernel(time, E, I, S, V, drift, window, stride, out)
     if done < out.size:
-        raise _unusable(time, (E, I, S, V), done * stride)
+        raise _unusable(time, (E, I, S, V), drift, done * stride)
     return out
 
 
@@ -128,8 +129,59 @@ def summarize(
     out = np.empty((_require_windows(time.size, window, stride), N_SUMMARY))
     done = summary_kernel(time, E, I, S, V, window, stride, out)
     if done < len(out):
-        raise _unusable(time, (E, I, S, V), done * stride)
+        raise _unusable(time, (E, I, S, V), np.empty(0), done * stride)
     return out
+
+
+def label_each(
+    t: npt.ArrayLike, X: npt.ArrayLike, ethical_drift: npt.ArrayLike | None = None
+) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Classify and summarise windows that do not come from one series.
+
+    Parameters
+    ----------
+    t : array_like, shape (n, w)
+        Times [s], not decreasing along a row.
+    X : array_like, shape (n, w, 4)
+        E, I, S, V, finite.
+    ethical_drift : array_like, shape (n, w), optional
+        Counts as 0 where it is not given.
+
+    Returns
+    -------
+    shape : ndarray, shape (n,), int8
+        Positions in `SHAPES`.
+    summary : ndarray, shape (n, 14), float64
+        Columns as in `SUMMARY_FIELDS`.
+
+    Raises
+    ------
+    InputError
+        As for `classify`; the message names the window, too.
+    """
+    from .kernel import N_SUMMARY, each_kernel
+
+    time = np.ascontiguousarray(t, dtype=np.float64)
+    states = np.ascontiguousarray(X, dtype=np.float64)
+    drift = (
+        np.zeros_like(time)
+        if ethical_drift is None
+        else np.ascontiguousarray(ethical_drift, dtype=np.float64)
+    )
+    n, window = time.shape
+    if states.shape != (n, window, 4) or drift.shape != time.shape:
+        raise InputError(
+            f"t {time.shape}, X {states.shape}, ethical_drift {drift.shape}: they must be "
+            "(n, w), (n, w, 4) and (n, w)"
+        )
+    count_windows(window, window, window)
+    shape = np.empty(n, np.int8)
+    summary = np.empty((n, N_SUMMARY))
+    done = each_kernel(time, states, drift, shape, summary)
+    if done < n:
+        error = _unusable(time[done], tuple(states[done].T), drift[done], 0)
+        raise InputError(f"window {done}, {error}")
+    return shape, summary
 
 
 def classify_stream(
@@ -201,9 +253,6 @@ def _columns(
     if drift is not None:
         if d.shape != time.shape:
             raise InputError(f"ethical_drift has shape {d.shape}: it must be {time.shape} like t")
-        if not np.isfinite(d).all():
-            row = int(np.flatnonzero(~np.isfinite(d))[0])
-            raise InputError(f"row {row}: ethical_drift is {d[row]}; drop or mend that row")
     E, I, S, V = (np.ascontiguousarray(states[:, j]) for j in range(4))
     return time, E, I, S, V, d
 
@@ -218,16 +267,17 @@ def _require_windows(n_states: int, window: int, stride: int) -> int:
     return n
 
 
-def _unusable(t: Floats, columns: tuple[Floats, ...], start: int) -> InputError:
+def _unusable(t: Floats, columns: tuple[Floats, ...], drift: Floats, start: int) -> InputError:
     """Name the first row from `start` on that the kernel could not use."""
-    finite = np.isfinite(t[start:]) & np.logical_and.reduce(
-        [np.isfinite(c[start:]) for c in columns]
-    )
+    named = dict(zip(("t", *EISV_DIMS), (t, *columns), strict=True))
+    if drift.size:
+        named["ethical_drift"] = drift
+    finite = np.logical_and.reduce([np.isfinite(c[start:]) for c in named.values()])
     decreasing = np.diff(t[start:], prepend=t[start]) < 0
     row = start + int(np.argmax(~finite | decreasing))
-    if not finite[row - start]:
-        values = ", ".join(f"{d}={c[row]}" for d, c in zip(EISV_DIMS, columns, strict=True))
-        return InputError(f"row {row}: t={t[row]}, {values}; drop or mend that row")
-    return InputError(
-        f"row {row}: time decreases from {t[row - 1]} to {t[row]}; sort the series by time"
-    )
+    if finite[row - start]:
+        return InputError(
+            f"row {row}: time decreases from {t[row - 1]} to {t[row]}; sort the series by time"
+        )
+    values = ", ".join(f"{name}={column[row]}" for name, column in named.items())
+    return InputError(f"row {row}: not finite ({values}); drop or mend that row")
