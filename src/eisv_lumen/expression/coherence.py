@@ -1,0 +1,202 @@
+"""Pure functions that score expressions: coherence, diversity, divergence, intervals.
+
+NumPy and this folder alone: the published metric is made of these files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
+
+from .law import COHERENCE, EXPRESSIONS
+from .vocabulary import AFFINE_TOKENS, SHAPES, TOKENS, strip_tildes
+
+__all__ = [
+    "bootstrap_interval",
+    "coherence",
+    "entropy",
+    "expression_index",
+    "is_valid",
+    "jensen_shannon",
+    "percentile_interval",
+    "resample_counts",
+    "split_tokens",
+    "token_pmf",
+]
+
+Floats = npt.NDArray[np.float64]
+Expression = str | Sequence[str]
+
+_INDEX = {expression: i for i, expression in enumerate(EXPRESSIONS)}
+_SHAPE_CODE = {shape: code for code, shape in enumerate(SHAPES)}
+
+
+def split_tokens(expression: Expression) -> tuple[str, ...]:
+    """Return the tokens of an expression, without tildes.
+
+    Parameters
+    ----------
+    expression
+        A string with spaces between the tokens, or the tokens; with tildes or without.
+
+    Examples
+    --------
+    >>> split_tokens("~warmth~ ~return~")
+    ('warmth', 'return')
+    """
+    tokens = expression.split() if isinstance(expression, str) else expression
+    return tuple(map(strip_tildes, tokens))
+
+
+def expression_index(expressions: Iterable[Expression]) -> npt.NDArray[np.intp]:
+    """Return each expression's position in the support of the laws, −1 where it is not in it."""
+    found = _lookup(expressions)
+    return np.fromiter((_INDEX.get(e, -1) for e in found), np.intp, len(found))
+
+
+def coherence(expressions: Iterable[Expression], shapes: str | Sequence[str]) -> Floats:
+    """Score expressions: affine tokens / all tokens, with repetition (`reference/eisv.md` §4).
+
+    Parameters
+    ----------
+    expressions
+        n expressions: strings, or sequences of tokens; with tildes or without.
+    shapes
+        The shape that each was meant for (n), or one for all.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        In [0, 1]; 0 for an empty expression or an unknown shape. An unknown token is not affine.
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer shapes than expressions.
+
+    Examples
+    --------
+    >>> coherence([["stillness", "warmth"], "~ripple~", []], ["convergence", "void_rising", "x"])
+    array([0.5, 0. , 0. ])
+    """
+    found = _lookup(expressions)
+    n = len(found)
+    if isinstance(shapes, str):
+        codes = np.full(n, _SHAPE_CODE.get(shapes, -1))
+    else:
+        if len(shapes) != n:
+            raise ValueError(f"{n} expressions, but {len(shapes)} shapes: give one shape for each")
+        codes = np.fromiter(map(_SHAPE_CODE.get, shapes, repeat(-1)), np.intp, n)
+    index = np.fromiter(map(_INDEX.get, found, repeat(-1)), np.intp, n)
+    scores = np.where((index >= 0) & (codes >= 0), COHERENCE[codes, index], 0.0)
+    for i in np.flatnonzero((index < 0) & (codes >= 0)):
+        tokens = split_tokens(found[i])
+        affine = AFFINE_TOKENS[SHAPES[codes[i]]]
+        scores[i] = sum(token in affine for token in tokens) / len(tokens) if tokens else 0.0
+    return scores
+
+
+def is_valid(expressions: Iterable[Expression]) -> npt.NDArray[np.bool_]:
+    """Say of each expression whether it has a token, and only tokens of `TOKENS`."""
+    return np.array(
+        [bool(tokens := split_tokens(e)) and all(t in TOKENS for t in tokens) for e in expressions],
+        dtype=bool,
+    )
+
+
+def token_pmf(expressions: Iterable[Expression]) -> Floats:
+    """Return each token's share of all known tokens spoken, shape (15,); of none, zeros."""
+    code = {token: i for i, token in enumerate(TOKENS)}
+    counts = np.zeros(len(TOKENS))
+    for expression in expressions:
+        for token in split_tokens(expression):
+            if token in code:
+                counts[code[token]] += 1
+    return np.asarray(counts / max(counts.sum(), 1.0))
+
+
+def entropy(pmf: npt.ArrayLike) -> float:
+    """Return the entropy [nats] of a distribution."""
+    p = np.asarray(pmf, dtype=np.float64)
+    p = p[p > 0]
+    return float(-(p * np.log(p)).sum())
+
+
+def jensen_shannon(p: npt.ArrayLike, q: npt.ArrayLike) -> float:
+    """Return the Jensen–Shannon divergence [nats] of two distributions, in [0, ln 2]."""
+    a, b = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
+    return max(0.0, entropy((a + b) / 2) - (entropy(a) + entropy(b)) / 2)
+
+
+def resample_counts(
+    strata: npt.ArrayLike, n_resamples: int = 2000, seed: int = 0
+) -> npt.NDArray[np.float32]:
+    """Draw how often each window stands in each bootstrap resample.
+
+    Parameters
+    ----------
+    strata : array_like, shape (n,)
+        Windows are resampled within their stratum, which keeps its size.
+    n_resamples, seed
+        Number of resamples, seed of the draws.
+
+    Returns
+    -------
+    ndarray, shape (n_resamples, n)
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(strata)
+    counts = np.zeros((n_resamples, labels.size), np.float32)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        draws = rng.multinomial(members.size, np.full(members.size, 1 / members.size), n_resamples)
+        counts[:, members] = draws
+    return counts
+
+
+def percentile_interval(resampled: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Return the percentile interval of a resampled statistic."""
+    low, high = np.quantile(np.asarray(resampled), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def bootstrap_interval(
+    values: npt.ArrayLike, *, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a mean.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        One value a window.
+    level, n_resamples, seed
+        Coverage, number of resamples, seed of the draws.
+
+    Returns
+    -------
+    low, high : float
+        NaN where there are no values.
+
+    Examples
+    --------
+    >>> bootstrap_interval([1.0, 1.0, 1.0])
+    (1.0, 1.0)
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.size == 0:
+        return float("nan"), float("nan")
+    counts = resample_counts(np.zeros(x.size), n_resamples, seed)
+    return percentile_interval(counts @ x / x.size, level)
+
+
+def _lookup(expressions: Iterable[Expression]) -> list[tuple[str, ...]]:
+    """Return each expression as a key of `_INDEX` where it is one, else as its tokens."""
+    if isinstance(expressions, str):
+        raise ValueError("expressions is one string: give a list of expressions")
+    listed = list(expressions)
+    if all(type(e) is tuple and e in _INDEX for e in listed):
+        return listed  # type: ignore[return-value]
+    return [split_tokens(e) for e in listed]
