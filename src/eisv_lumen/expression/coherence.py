@@ -118,17 +118,16 @@ def token_pmf(expressions: Iterable[Expression]) -> Floats:
     return np.asarray(counts / max(counts.sum(), 1.0))
 
 
-def entropy(pmf: npt.ArrayLike) -> float:
-    """Return the entropy [nats] of a distribution."""
+def entropy(pmf: npt.ArrayLike) -> Floats:
+    """Return the entropy [nats] of distributions along the last axis; a number for one alone."""
     p = np.asarray(pmf, dtype=np.float64)
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
+    return np.asarray(-(p * np.log(np.where(p > 0, p, 1.0))).sum(-1))
 
 
-def jensen_shannon(p: npt.ArrayLike, q: npt.ArrayLike) -> float:
-    """Return the Jensen–Shannon divergence [nats] of two distributions, in [0, ln 2]."""
+def jensen_shannon(p: npt.ArrayLike, q: npt.ArrayLike) -> Floats:
+    """Return the Jensen–Shannon divergence [nats] along the last axis, in [0, ln 2]."""
     a, b = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
-    return max(0.0, entropy((a + b) / 2) - (entropy(a) + entropy(b)) / 2)
+    return np.maximum(0.0, entropy((a + b) / 2) - (entropy(a) + entropy(b)) / 2)
 
 
 def resample_counts(

@@ -46,7 +46,7 @@ PATTERNS: Final = ("SINGLE", "PAIR", "TRIPLE", "REPETITION", "QUESTION")
 
 # shape: (affine tokens, P(single, pair, triple, repetition, question))
 _TABLE: Final = {
-    "settled_presence": ("stillness holding resonance deep_listening", (0.40, 0.30, 0.10, 0.15, 0.05)),
+    "settled_presence": ("stillness holding resonance deep_listening", (0.40, 0.30, 0.10, 0.15, 0.05)),  # noqa: E501
     "rising_entropy": ("ripple emergence questioning curiosity", (0.10, 0.20, 0.30, 0.10, 0.30)),
     "falling_energy": ("releasing stillness boundary reflection", (0.30, 0.30, 0.10, 0.20, 0.10)),
     "basin_transition_down": ("releasing threshold boundary", (0.20, 0.30, 0.30, 0.10, 0.10)),
