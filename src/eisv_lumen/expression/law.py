@@ -266,7 +266,7 @@ def _decode(p: Floats, temperature: float, top_k: int, top_p: float) -> Floats:
     if temperature == 0:
         q = (p >= peak * (1 - 1e-12)) & (peak > 0)  # rounding must not break a tie
         return np.asarray(q / np.maximum(q.sum(-1, keepdims=True), 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         q = np.where(p > 0, np.exp((np.log(p) - np.log(peak)) / temperature), 0.0)
     if 0 < top_k < q.shape[-1]:
         q[q < np.sort(q, -1)[..., [-top_k]]] = 0.0
