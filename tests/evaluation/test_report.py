@@ -26,7 +26,7 @@ def test_the_exact_imitator_under_the_settings_that_were_not_recorded() -> None:
     nucleus = at(0.3, top_k=20, top_p=0.95).metrics
     assert nucleus["macro_coherence"].value == pytest.approx(0.949, abs=5e-4)
     assert at(1.0).metrics["macro_excess_nats"].value == 0.0
-    with pytest.raises(KeyError, match="no result at T = 0.33"):
+    with pytest.raises(KeyError, match=r"no result at T = 0\.33"):
         at(0.33)
 
 

@@ -52,6 +52,7 @@ def exact_result(
             perfect=float(best.mean()),
             ceiling=1.0,
         ),
+        "valid_rate": Metric(value=1.0, floor=1.0, perfect=1.0, ceiling=1.0),
         "diversity": Metric(
             value=ExpressionLaw.mixture(spoken).diversity(),
             floor=0.0,
