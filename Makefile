@@ -1,0 +1,45 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The CPU build is taken where it lies (pip's own find-links); plain torch would bring CUDA along.
+TORCH := torch==2.13.0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench results render clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## make .venv and install everything into it
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet --editable ".[postgres,metric,space]" --group dev
+	@touch $@
+
+demo: $(READY) ## the main job, offline, from nothing: log -> dataset -> teacher -> report
+	$(BIN)/eisv-lumen demo --out demo-out
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest -n 2
+
+lint: $(READY) ## ruff (lint, format) and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## speed and memory, as ratios in one process
+	$(BIN)/python -m benchmarks
+
+results: $(READY) ## make every committed result again (about an hour of CPU)
+	$(BIN)/python -m tools.make_results
+
+render: $(READY) ## write README and figures from results/
+	$(BIN)/eisv-lumen render
+
+clean: ## remove what make made
+	rm -rf $(VENV) demo-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,97 @@
+"""The command line: one small file a group of commands, no logic.
+
+Chatter goes to stderr, results to stdout; input that cannot be used ends with one line and exit
+code 2. Groups are imported when they are asked for, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+_GROUPS = {
+    "demo": "The main job from nothing: log, dataset, teacher, report.",
+    "data": "Sources to a typed dataset; label agreement.",
+    "voice": "The rule-based voice: its law, what it says, how it learns.",
+    "teacher": "Train a language model to imitate the voice.",
+    "evaluate": "Score a speaker between its floor and its ceiling.",
+    "publish": "Lay everything out in a folder, or on the Hub.",
+    "render": "Write README and figures from results files.",
+}
+"""Name of each group, which is its module here, and its help."""
+
+
+class _LazyGroup(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_GROUPS)
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        if name not in _GROUPS:
+            return None
+        if ctx.resilient_parsing or not sys.argv[1:] or _asks_for_help_alone(sys.argv[1:]):
+            return TyperCommand(name, short_help=_GROUPS[name])
+        module = import_module(f".{name}", __name__)
+        command = typer.main.get_command(module.app)
+        command.name, command.help = name, command.help or _GROUPS[name]
+        return command
+
+
+def _asks_for_help_alone(args: list[str]) -> bool:
+    return all(arg.startswith("-") for arg in args)
+
+
+app = typer.Typer(
+    cls=_LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from eisv_lumen import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """From trajectories to expressions, with every score between its floor and its ceiling.
+
+    Start with `eisv-lumen demo --out demo-out`; each command has `--help` with examples.
+    """
+
+
+def main() -> None:
+    """Run the command line; the entry point of `eisv-lumen`."""
+    from ..errors import InputError
+    from ..expression.vocabulary import UnknownNameError
+
+    try:
+        app()
+    except (InputError, UnknownNameError) as error:
+        typer.echo(f"eisv-lumen: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on stdout, in the form of our files."""
+    from ..files import json_bytes
+
+    sys.stdout.write(json_bytes(value).decode())
