@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..expression.vocabulary import SHAPES
 from .rules import DRIFT_LIMIT
 from .series import Series, Windows, concatenate, windows_from_arrays
-from .windows import STRIDE, WINDOW, classify, label_each
+from .windows import STRIDE, WINDOW, classify
 
 __all__ = [
     "START",
@@ -40,7 +40,7 @@ START: Final = 1_735_689_600
 """First time of every run [s since the epoch]: 2025-01-01T00:00:00Z."""
 _PLAIN: Final = (
     "jitter", "pair", "e_noise", "i_noise", "i_move", "s_noise", "v_noise",
-    "s_on_e", "v_on_s", "v_pulse", "dip", "telegraph",
+    "s_on_e", "v_on_s", "v_pulse", "telegraph", "dip", "dip_tenth",
 )  # fmt: skip
 _RUN: Final = 1_000_000  # states a run in `balanced_windows`; bounds its memory
 _MAX_RUNS: Final = 2_000

@@ -9,12 +9,12 @@ from numba import njit
 from ..eisv import V_MAX
 
 DIP_RHYTHM = 10
-"""Dips of clarity fall on every tenth state, if any: in the real summaries of the last four of
-twenty states (stride ten) they fall on the last state and on no other."""
+"""Most dips of clarity fall on a tenth state: in the real summaries of the last four of twenty
+states (stride ten) three of four dips fall on the last state."""
 
 
 @njit(cache=True, nogil=True)
-def walk(  # type: ignore[no-untyped-def] # noqa: PLR0915
+def walk(  # type: ignore[no-untyped-def]
     rng,
     length,
     episode,
@@ -42,7 +42,7 @@ def walk(  # type: ignore[no-untyped-def] # noqa: PLR0915
     ----------
     rng : numpy.random.Generator
     length : (n,) states of each episode, adding up to the length of the log
-    episode : (n, 17) levels and constants of each episode, in the order in which they are unpacked
+    episode : (n, 18) levels and constants of each episode, in the order in which they are unpacked
     interval : (N,) written: time since the state before [µs]
     anima : (4, N) written: warmth, clarity, stability, presence [1/1000]
     dip_depth, … : the constants that hold everywhere, as in `lumen_like.json`
@@ -54,7 +54,8 @@ def walk(  # type: ignore[no-untyped-def] # noqa: PLR0915
         E0, I0, S0, V0 = row[0], row[1], row[2], row[3]
         pace, jitter, pair = row[4], row[5], row[6]
         e_noise, i_noise, i_move, s_noise, v_noise = row[7], row[8], row[9], row[10], row[11]
-        s_on_e, v_on_s, v_pulse, dip, telegraph = row[12], row[13], row[14], row[15], row[16]
+        s_on_e, v_on_s, v_pulse, telegraph = row[12], row[13], row[14], row[15]
+        dip, dip_tenth = row[16], row[17]
         i_shift = surged = spiked = 0.0
         low = rng.random() < 0.5 and telegraph > 0.0
         pulse_in = 1
@@ -88,7 +89,7 @@ def walk(  # type: ignore[no-untyped-def] # noqa: PLR0915
                 I = I0 + i_shift - (telegraph_depth if low else 0.0)
                 S = S0 + s
                 V = V0 + v_on_s * (s - spiked) + v_noise * rng.standard_normal()
-                if k % DIP_RHYTHM == DIP_RHYTHM - 1 and rng.random() < dip:
+                if rng.random() < (dip_tenth if k % DIP_RHYTHM == DIP_RHYTHM - 1 else dip):
                     I -= dip_depth * (1.0 + 0.1 * rng.standard_normal())
                 pulse_in -= 1
                 if pulse_in == 0:
