@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="The rule-based voice: its law, what it says, how it learns.",
     rich_markup_mode=None,
 )

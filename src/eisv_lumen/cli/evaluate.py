@@ -1,0 +1,154 @@
+"""`eisv-lumen evaluate`: scores between their floor and their ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import print_json
+
+if TYPE_CHECKING:
+    from ..evaluation.report import EvalReport
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Score a speaker between its floor and its ceiling.",
+    rich_markup_mode=None,
+)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command()
+def law(
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("results/law"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the voice that learns.")] = 0,
+    as_json: _Json = False,
+) -> None:
+    """Compute what the law alone says of every baseline and of perfect imitation, exactly.
+
+    Example: eisv-lumen evaluate law --out results/law
+    """
+    from ..evaluation.exact import exact_reports
+
+    _write(exact_reports(seed), out, as_json)
+
+
+@app.command()
+def published(
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("results/published"),
+    as_json: _Json = False,
+) -> None:
+    """Write the study's published figures in the schema of our own reports.
+
+    Example: eisv-lumen evaluate published --out results/published
+    """
+    from ..evaluation.published import published_reports
+
+    _write(published_reports(), out, as_json)
+
+
+@app.command()
+def show(
+    report: Annotated[Path, typer.Argument(help="A report (JSON).")],
+    metric: Annotated[
+        str | None, typer.Option(help="Show this metric by shape, at the given temperature.")
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="With --metric.")] = 0.3,
+    as_json: _Json = False,
+) -> None:
+    """Show a report as a table, and say what its numbers mean.
+
+    Example: eisv-lumen evaluate show results/tiny/v4.json --metric coherence
+    """
+    from ..errors import InputError
+    from ..evaluation.report import read_report
+    from ..evaluation.table import COLUMNS, shape_rows
+
+    found = read_report(report)
+    if as_json:
+        print_json(found.model_dump(by_alias=True))
+    elif metric is None:
+        show_report(found)
+    else:
+        try:
+            rows = shape_rows(found.at(temperature), metric)
+        except KeyError as error:
+            raise InputError(f"{report}: {error.args[0]}") from error
+        if not rows:
+            raise InputError(f"{report}: no metric {metric!r} by shape")
+        _print_table(f"{found.title}: {metric}", ("shape", *COLUMNS[2:]), rows)
+
+
+@app.command()
+def compare(
+    reports: Annotated[list[Path], typer.Argument(help="Reports, or folders of them.")],
+    metric: Annotated[str, typer.Option(help="The metric to compare.")] = "macro_coherence",
+    as_json: _Json = False,
+) -> None:
+    """Set reports side by side under each decoding they share.
+
+    Example: eisv-lumen evaluate compare results/tiny results/law/imitator.json
+    """
+    from ..evaluation.report import read_report
+
+    files = [f for p in reports for f in (sorted(p.glob("*.json")) if p.is_dir() else [p])]
+    rows, plain = [], []
+    for file in files:
+        report = read_report(file)
+        for result in report.results:
+            if (m := result.metrics.get(metric)) is not None:
+                interval = "" if m.low is None else f"{m.low:.3f} … {m.high:.3f}"
+                perfect = "" if m.perfect is None else f"{m.perfect:.3f}"
+                rows.append(
+                    (report.title, result.decoding.label, f"{m.value:.3f}", interval, perfect)
+                )
+                plain.append(
+                    {"report": report.name, "decoding": result.decoding.label} | m.model_dump()
+                )
+    if as_json:
+        print_json({"metric": metric, "rows": plain})
+    else:
+        _print_table(metric, ("report", "decoding", "value", "95 % interval", "perfect"), rows)
+
+
+def show_report(report: EvalReport) -> None:
+    """Print a report's table, gates and meaning on stdout."""
+    from ..evaluation.table import COLUMNS, explain, metric_rows
+
+    _print_table(f"{report.title} ({report.kind}, target: {report.target})", COLUMNS,
+                 metric_rows(report))  # fmt: skip
+    for gate in report.gates:
+        verdict = "passed" if gate.passed else "failed"
+        typer.echo(f"{verdict}  {gate.name}: {gate.asks} (found {gate.found:.4f})")
+    typer.echo()
+    for line in explain(report):
+        typer.echo(f"- {line}")
+
+
+def _print_table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    import shutil
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=max(120, shutil.get_terminal_size().columns), highlight=False).print(table)
+
+
+def _write(reports: Mapping[str, EvalReport], out: Path, as_json: bool) -> None:
+    from ..evaluation.report import write_report
+
+    for name, report in reports.items():
+        write_report(report, out / f"{name}.json")
+        typer.echo(f"wrote {out / name}.json", err=True)
+    if as_json:
+        print_json({"reports": [str(out / f"{name}.json") for name in reports]})

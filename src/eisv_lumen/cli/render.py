@@ -1,0 +1,47 @@
+"""`eisv-lumen render`: README and figures from results files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import print_json
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def render(
+    root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 where a file is stale.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """Write README and figures from results files; the same results give the same bytes.
+
+    Example: eisv-lumen render --check
+    """
+    from ..hub.render import render_readme, write_all
+
+    contents = render_readme(root)
+    if check:
+        stale = [
+            n
+            for n, d in contents.items()
+            if not (root / n).is_file() or (root / n).read_bytes() != d
+        ]
+    else:
+        stale = write_all(contents, root)
+    if as_json:
+        print_json({"stale" if check else "written": stale})
+    else:
+        for name in stale:
+            typer.echo(f"{'stale' if check else 'wrote'} {name}", err=True)
+    if check and stale:
+        sys.exit(1)
