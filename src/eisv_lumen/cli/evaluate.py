@@ -97,7 +97,8 @@ def compare(
     from ..evaluation.report import read_report
 
     files = [f for p in reports for f in (sorted(p.glob("*.json")) if p.is_dir() else [p])]
-    rows, plain = [], []
+    rows: list[tuple[str, ...]] = []
+    plain = []
     for file in files:
         report = read_report(file)
         for result in report.results:
