@@ -1,0 +1,64 @@
+"""The architecture, as a test: a room imports only rooms below it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import eisv_lumen
+
+ROOT = Path(eisv_lumen.__file__).parent
+FLOORS = {
+    "errors": 0, "files": 0, "eisv": 1, "expression": 1, "trajectory": 2, "evaluation": 2,
+    "teacher": 3, "hub": 3, "demo": 4, "cli": 5,
+}  # fmt: skip
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """Rooms of our package that a file imports at any place, its own room included."""
+    package = path.relative_to(ROOT).parent.parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - (node.level - 1)]
+            full = (*base, *(node.module or "").split("."))
+            names = [a.name for a in node.names] if not any(full) else [full[0] or full[1]]
+            found |= set(names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("eisv_lumen."):
+            found.add((node.module or "").split(".")[1])
+    return found
+
+
+def test_no_import_runs_up_the_house() -> None:
+    wrong = []
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT).parts
+        room = parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for other in rooms_imported(path) - {room, "__version__"}:
+            if FLOORS.get(other, 9) > FLOORS[room] or (
+                FLOORS[other] == FLOORS[room] and room in ("expression", "trajectory")
+            ):
+                wrong.append(f"{'/'.join(parts)} imports {other}")
+    assert not wrong
+
+
+def test_importing_the_package_is_light() -> None:
+    heavy = ("numpy", "torch", "transformers", "datasets", "gradio", "numba", "matplotlib")
+    code = f"import eisv_lumen, sys; print([m for m in {heavy!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "datasets", "gradio", "numba", "matplotlib", "pyarrow")
+    code = (
+        "import sys; sys.argv = ['eisv-lumen', '--help']\n"
+        "from eisv_lumen.cli import main\n"
+        "try:\n main()\nexcept SystemExit:\n pass\n"
+        f"print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stderr.strip() == "[]"
+    assert "evaluate" in out.stdout
