@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-from hub_double import READER, TOKEN, HubDouble
+from hub_double import READER, TOKEN, HubDouble  # noqa: E402
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -119,6 +119,8 @@ class Routes:
         url = f"{request.base}/{prefix}{id}"
         if (kind, id) in self.store.repos:
             raise HubError(409, f"You already created this {kind} repo", url=url)
+        if kind == "space" and request.json().get("sdk") not in ("gradio", "docker", "static"):
+            raise HubError(400, "a Space needs an sdk")
         self.store.create(kind, id, request.json().get("visibility") == "private")
         return as_json({"url": url, "name": id})
 

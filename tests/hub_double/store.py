@@ -159,5 +159,9 @@ class Store:
     def create(self, kind: str, id: str, private: bool = False) -> Repo:
         repo = self.repos[kind, id] = Repo(kind, id, private)
         first = {".gitattributes": Blob(GITATTRIBUTES.encode())}
+        if kind == "space":
+            first["README.md"] = Blob(
+                b"---\nsdk: gradio\n---\nCheck out the configuration reference"
+            )
         repo.commit("refs/heads/main", first, "initial commit")
         return repo
