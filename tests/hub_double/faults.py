@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["503", "429", "drop_before", "drop_after", "delay", "call_before", "call_after"]
+Kind = Literal[
+    "503", "429", "409", "412", "drop_before", "drop_after", "delay", "call_before", "call_after"
+]
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class Fault:
     Parameters
     ----------
     kind
-        `503`, `429`: answered so, nothing done. `drop_before`, `drop_after`: the connection is
-        cut without an answer, before or after the request was carried out. `delay`: answered
-        after `seconds`. `call_before`, `call_after`: `call()` is run (in the server's thread)
-        before or after the request was carried out; the client gets its answer as usual.
+        `503`, `429`, `409`, `412`: answered so, nothing done. `drop_before`, `drop_after`: the
+        connection is cut without an answer, before or after the request was carried out.
+        `delay`: answered after `seconds`. `call_before`, `call_after`: `call()` is run (in the
+        server's thread) before or after the request was carried out; the client gets its answer.
     method, path
         Regular expressions that a request's method and path (with its query) match in full and
         in part.

@@ -94,7 +94,7 @@ def commits(repo: Repo, request: Request, revision: str) -> Reply:
     ]  # fmt: skip
     more = (page + 1) * size < len(history)
     link = {"Link": f'<{request.base}{request.path}?p={page + 1}>; rel="next"'} if more else {}
-    return as_json(answer, **link)
+    return as_json(answer, 200, **link)
 
 
 def resolve(repo: Repo, request: Request, revision: str, path: str) -> Reply:

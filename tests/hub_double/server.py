@@ -102,7 +102,7 @@ class HubDouble:
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _spoiled(self, fault: Fault, request: Request) -> Reply | None:
-        if fault.kind in ("503", "429"):
+        if fault.kind in ("503", "429", "409", "412"):
             return unavailable(int(fault.kind), fault.retry_after)
         if fault.kind == "drop_before":
             return None

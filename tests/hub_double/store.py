@@ -158,7 +158,7 @@ class Store:
 
     def create(self, kind: str, id: str, private: bool = False) -> Repo:
         repo = self.repos[kind, id] = Repo(kind, id, private)
-        first = {".gitattributes": Blob(GITATTRIBUTES.encode())}
+        first: dict[str, Blob | None] = {".gitattributes": Blob(GITATTRIBUTES.encode())}
         if kind == "space":
             first["README.md"] = Blob(
                 b"---\nsdk: gradio\n---\nCheck out the configuration reference"
