@@ -1,0 +1,88 @@
+"""The command line as its user meets it: real processes, exit codes, two streams."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "eisv_lumen.cli", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_help_lists_every_group_and_each_has_help() -> None:
+    listed = run("--help")
+    assert listed.returncode == 0
+    for group in ("demo", "data", "voice", "teacher", "evaluate", "publish", "render"):
+        assert f"  {group} " in listed.stdout
+        answer = run(group, "--help")
+        assert answer.returncode == 0, answer.stderr
+        assert "Usage:" in answer.stdout
+
+
+def test_bad_input_is_one_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None:
+    broken = tmp_path / "r.json"
+    broken.write_text("{")
+    for args, message in (
+        (("voice", "law", "calm"), "unknown shape 'calm'"),
+        (("voice", "law", "convergence", "--temperature", "-1"), "temperature=-1.0"),
+        (("voice", "speak", "convergence", "--voice", tmp_path / "no.json"), "no such file"),
+        (("evaluate", "show", broken), "not JSON"),
+        (("render", "--root", tmp_path), "no results of the law"),
+    ):
+        answer = run(*args)
+        assert answer.returncode == 2, answer.stderr
+        assert message in answer.stderr
+        assert answer.stderr.count("\n") == 1
+        assert answer.stdout == ""
+
+
+def test_json_on_stdout_is_one_object(tmp_path: Path) -> None:
+    law = json.loads(run("voice", "law", "void_rising", "--temperature", "0.3", "--json").stdout)
+    assert law["coherence"] == pytest.approx(0.955, abs=5e-4)
+    said = json.loads(run("voice", "speak", "convergence", "-n", "2", "--json").stdout)
+    assert len(said["expressions"]) == 2
+    learned = run("voice", "learn", "--out", tmp_path / "v.json", "--updates", "300", "--json")
+    assert json.loads(learned.stdout)["after"] > json.loads(learned.stdout)["before"]
+    again = run("voice", "speak", "convergence", "--voice", tmp_path / "v.json")
+    assert again.returncode == 0
+
+
+def test_exact_reports_are_written_shown_and_compared(tmp_path: Path) -> None:
+    assert run("evaluate", "law", "--out", tmp_path / "law").returncode == 0
+    assert run("evaluate", "published", "--out", tmp_path / "published").returncode == 0
+    shown = run("evaluate", "show", tmp_path / "law" / "imitator.json")
+    assert "0.9064" in shown.stdout
+    assert "sharpening, not learning" in shown.stdout
+    by_shape = run("evaluate", "show", tmp_path / "law" / "imitator.json", "--metric", "coherence")
+    assert "drift_dissonance" in by_shape.stdout
+    rows = json.loads(
+        run("evaluate", "compare", tmp_path / "published", "--metric", "coherence", "--json").stdout
+    )["rows"]
+    assert len(rows) == 7
+    missing = run(
+        "evaluate", "show", tmp_path / "law" / "oracle.json",
+        "--metric", "coherence", "--temperature", "0.33",
+    )  # fmt: skip
+    assert missing.returncode == 2
+    assert "no result at T = 0.33" in missing.stderr
+
+
+def test_the_committed_exact_and_published_results_are_what_the_commands_write(
+    tmp_path: Path,
+) -> None:
+    """Versions aside, the results in the repository are reproduced to the last digit shown."""
+    results = Path(__file__).parents[2] / "results"
+    for name in ("law", "published"):
+        assert run("evaluate", name, "--out", tmp_path / name).returncode == 0
+        for made in sorted((tmp_path / name).glob("*.json")):
+            new, old = (
+                json.loads(made.read_text()),
+                json.loads((results / name / made.name).read_text()),
+            )
+            for report in (new, old):
+                report.pop("provenance")
+            assert new == old, made.name

@@ -1,0 +1,73 @@
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eisv_lumen import eisv
+from eisv_lumen.errors import InputError
+from eisv_lumen.files import atomic_path, json_bytes, read_json, write_bytes, write_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_bytes(path, b"old")
+    with pytest.raises(RuntimeError), atomic_path(path) as aside:
+        aside.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full to meet a full disk")
+def test_a_full_disk_is_one_clear_message(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+    refused = pytest.raises(InputError, match="No space left on device")
+    # What a full disk answers, from a real device.
+    with refused, atomic_path(path), Path("/dev/full").open("wb", buffering=0) as full:
+        full.write(b"x")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_bytes(tmp_path / "x" / "a", b"")
+
+
+def test_json_is_one_fixed_form(tmp_path: Path) -> None:
+    value = {"b": [1, 2.5, "ä"], "a": None}
+    write_json(tmp_path / "a.json", value)
+    assert (tmp_path / "a.json").read_bytes() == json_bytes(value)
+    assert read_json(tmp_path / "a.json") == value
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_bytes(float("nan"))
+    (tmp_path / "b.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="not a text file"):
+        read_json(tmp_path / "b.json")
+
+
+unit = st.floats(0, 1)
+
+
+@given(st.lists(st.tuples(unit, unit, unit, unit), min_size=1, max_size=5))
+def test_anima_and_eisv_are_inverse_on_sane_states(rows: list[tuple[float, ...]]) -> None:
+    anima = np.array(rows)
+    states = eisv.anima_to_eisv(anima)
+    assert (states >= 0).all()
+    assert (states[:, 3] <= eisv.V_MAX + 1e-12).all()
+    np.testing.assert_allclose(eisv.eisv_to_anima(states), anima, atol=1e-9)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=4, max_size=4))
+def test_insane_states_are_clamped_both_ways(row: list[float]) -> None:
+    for mapped in (eisv.anima_to_eisv(row), eisv.eisv_to_anima(row)):
+        assert ((mapped >= 0) & (mapped <= 1)).all()
