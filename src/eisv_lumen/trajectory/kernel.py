@@ -2,8 +2,8 @@
 
 The series is walked in chunks that stay in the cache. First the rates of change are taken, once a
 state, and folded into one byte of marks a state, in loops that the compiler vectorises. A window
-then needs only the union of its marks and the ranges of E and S; where a mean decides, it adds up
-its own rates in time order. Divisions are true divisions and sums run in time order, so labels
+then needs only the union of its marks and the ranges of E and S, joined from those of the blocks
+that windows share; where a mean decides, it adds up its own rates in time order. Divisions are true divisions and sums run in time order, so labels
 are those of the plain definition to the last bit: a reciprocal or a running sum would flip labels
 at the thresholds.
 """
@@ -30,7 +30,7 @@ _FALLING = SHAPES.index("falling_energy")
 _CONVERGENCE = SHAPES.index("convergence")
 _SETTLED = SHAPES.index("settled_presence")
 
-_CHUNK = 1024
+_CHUNK = 2048
 
 # Marks of a state. Rates are relative to the state before, bends to the rate before.
 _FAST = np.uint8(1)  # some |rate| reaches the limit
@@ -43,6 +43,14 @@ _ADRIFT = np.uint8(32)  # drift above its limit
 _NEAR_LIMIT = RATE_LIMIT * (1 - 1e-6)
 
 _jit = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_jit
+def _gcd(a, b):  # type: ignore[no-untyped-def]
+    """Greatest common divisor: states in a block, at whose borders windows begin and end."""
+    while b:
+        a, b = b, a % b
+    return a
 
 
 @_jit
@@ -82,16 +90,18 @@ def _mark(dt, d1, drift, marks):  # type: ignore[no-untyped-def]
     e, i, s, v = d1[0], d1[1], d1[2], d1[3]
     marks[0] = 0
     for k in range(1, marks.size):
-        peak = max(max(abs(e[k]), abs(i[k])), max(abs(s[k]), abs(v[k])))
-        bend = max(
-            max(abs((e[k] - e[k - 1]) / dt[k]), abs((i[k] - i[k - 1]) / dt[k])),
-            max(abs((s[k] - s[k - 1]) / dt[k]), abs((v[k] - v[k - 1]) / dt[k])),
+        peak = max(abs(e[k]), abs(i[k]), abs(s[k]), abs(v[k]))
+        turn = max(
+            abs(e[k] - e[k - 1]),
+            abs(i[k] - i[k - 1]),
+            abs(s[k] - s[k - 1]),
+            abs(v[k] - v[k - 1]),
         )
-        steep = max(-e[k], max(s[k], v[k])) >= _NEAR_LIMIT
+        steep = max(-e[k], s[k], v[k]) >= _NEAR_LIMIT
         marks[k] = (
             (_FAST if peak >= RATE_LIMIT else 0)
             | (_LIVE if peak > STILL else 0)
-            | (_BENT if bend >= RATE_LIMIT else 0)
+            | (_BENT if turn / dt[k] >= RATE_LIMIT else 0)
             | (_STEEP if steep else 0)
         )
     finite = True
@@ -120,28 +130,66 @@ def _is_bent(dt, d1, lo, hi):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _label(E, S, dt, d1, marks, a, window, stride, out):  # type: ignore[no-untyped-def]
-    """Apply the rules, in order, to each window of a chunk.
+def _or(x, y, out):  # type: ignore[no-untyped-def]
+    for k in range(out.size):
+        out[k] = x[k] | y[k]
 
-    `E` and `S` are the whole series, in which the chunk begins at position `a`. The loop stands
-    in here because a call with arrays costs more than a window.
-    """
-    for w in range(out.size):
-        lo = w * stride
-        hi = lo + window
-        e_first, s_first = E[a + lo], S[a + lo]
-        e_low = e_high = e_first
-        s_low = s_high = s_first
-        for k in range(a + lo + 1, a + hi):
+
+@_jit
+def _unions(marks, spare, length):  # type: ignore[no-untyped-def]
+    """Return, at each position, the union of the `length` marks from it on, by doubling."""
+    n = marks.size
+    source = 0
+    _or(marks, marks, spare[0, :n])
+    done = 1
+    while done < length:
+        step = min(done, length - done)
+        _or(spare[source, : n - step], spare[source, step:n], spare[1 - source, : n - step])
+        source = 1 - source
+        done += step
+    return spare[source, :n]
+
+
+@_jit
+def _ranges(E, S, block, low_high):  # type: ignore[no-untyped-def]
+    """Write least and greatest E, least and greatest S of each block of states to its row."""
+    length = np.uint64(block)  # unsigned: no check for positions counted from the end
+    for b in range(low_high.shape[0]):
+        lo = np.uint64(b * block)
+        e_low = e_high = E[lo]
+        s_low = s_high = S[lo]
+        for k in range(lo + np.uint64(1), lo + length):
             e, s = E[k], S[k]
             e_low = e if e < e_low else e_low
             e_high = e if e > e_high else e_high
             s_low = s if s < s_low else s_low
             s_high = s if s > s_high else s_high
-        union = np.uint8(0)
-        for k in range(lo + 2, hi):
-            union |= marks[k]
-        bent = union & _BENT  # the window's first rate has no predecessor inside the window
+        row = low_high[b]
+        row[0], row[1], row[2], row[3] = e_low, e_high, s_low, s_high
+
+
+@_jit
+def _label(E, S, dt, d1, marks, unions, low_high, block, window, stride, out):  # type: ignore[no-untyped-def]
+    """Apply the rules, in order, to each window of a chunk.
+
+    `low_high` has a row a block of states; windows begin and end where blocks do. The loop stands
+    in here because a call with arrays costs more than a window.
+    """
+    blocks, blocks_apart = window // block, stride // block
+    for w in range(out.size):
+        lo = w * stride
+        hi = lo + window
+        b = w * blocks_apart
+        e_low, e_high = low_high[b, 0], low_high[b, 1]
+        s_low, s_high = low_high[b, 2], low_high[b, 3]
+        for b in range(w * blocks_apart + 1, w * blocks_apart + blocks):
+            e_low = min(e_low, low_high[b, 0])
+            e_high = max(e_high, low_high[b, 1])
+            s_low = min(s_low, low_high[b, 2])
+            s_high = max(s_high, low_high[b, 3])
+        e_first, s_first = E[lo], S[lo]
+        union = unions[lo + 2] if window > 2 else np.uint8(0)
+        bent = union & _BENT != 0  # the window's first rate has no predecessor inside the window
         union |= marks[lo + 1]
         n_rates = hi - lo - 1
         if union & _REPEAT:
@@ -155,17 +203,17 @@ def _label(E, S, dt, d1, marks, a, window, stride, out):  # type: ignore[no-unty
                 total_s += d1[2, k]
                 total_v += d1[3, k]
         n = max(n_rates, 1)
-        if basin and total_e / n < 0 and e_first > E[a + hi - 1]:
+        if basin and total_e / n < 0 and e_first > E[hi - 1]:
             out[w] = _DOWN
             continue
-        if basin and total_e / n > 0 and E[a + hi - 1] > e_first:
+        if basin and total_e / n > 0 and E[hi - 1] > e_first:
             out[w] = _UP
             continue
         if s_high - s_low >= SPIKE_RANGE and s_first != s_high:
-            peak = a + lo + 1
+            peak = lo + 1
             while S[peak] != s_high:
                 peak += 1
-            if peak < a + hi - 1:
+            if peak < hi - 1:
                 out[w] = _SPIKE
                 continue
         if (union | marks[lo]) & _ADRIFT:
@@ -176,12 +224,12 @@ def _label(E, S, dt, d1, marks, a, window, stride, out):  # type: ignore[no-unty
             out[w] = _RISING
         elif total_e / n < -RATE_LIMIT:
             out[w] = _FALLING
-        elif n_rates < 2 or union & _FAST or not union & _LIVE:
-            out[w] = _SETTLED
-        elif _is_bent(dt, d1, lo, hi) if union & _REPEAT else bent:
-            out[w] = _SETTLED
+        elif n_rates > 1 and union & _LIVE and not union & _FAST:
+            if union & _REPEAT:
+                bent = _is_bent(dt, d1, lo, hi)
+            out[w] = _SETTLED if bent else _CONVERGENCE
         else:
-            out[w] = _CONVERGENCE
+            out[w] = _SETTLED
 
 
 @_jit
@@ -196,6 +244,9 @@ def classify_kernel(t, E, I, S, V, drift, window, stride, out):  # type: ignore[
     dt = np.empty(size)
     d1 = np.empty((4, size))
     marks = np.empty(size, np.uint8)
+    spare = np.empty((2, size), np.uint8)
+    block = _gcd(window, stride)
+    low_high = np.empty((size // block, 4))
     for done in range(0, out.size, group):
         count = min(group, out.size - done)
         a = done * stride
@@ -207,7 +258,12 @@ def classify_kernel(t, E, I, S, V, drift, window, stride, out):  # type: ignore[
         if repeated:
             for k in range(1, m):
                 marks[k] |= _REPEAT if dt[k] == 0.0 else 0
-        _label(E, S, dt, d1, marks, a, window, stride, out[done : done + count])
+        _ranges(E[a:b], S[a:b], block, low_high[: m // block])
+        unions = _unions(marks[:m], spare, window - 2)
+        _label(
+            E[a:b], S[a:b], dt, d1, marks, unions, low_high, block, window, stride,
+            out[done : done + count],
+        )  # fmt: skip
     return out.size
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "constants",
     "lumen_like",
     "lumen_log",
+    "round_as_real",
     "summaries_like_real",
     "write_anima_db",
 ]
@@ -97,14 +98,25 @@ def summaries_like_real(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats
     shape : ndarray, shape (n,), int8
         Positions in `SHAPES`.
     summary : ndarray, shape (n, 14)
-        Columns as in `SUMMARY_FIELDS`, rounded as in the file: duration to 2 decimals, the others
-        to 4.
+        Columns as in `SUMMARY_FIELDS`, rounded as in the file (`round_as_real`).
+
+    Raises
+    ------
+    InputError
+        `n` is less than 1, or the seed is negative.
     """
+    if n < 1:
+        raise InputError(f"n={n}: needs at least 1 window")
     windows = _last_states(lumen_like(STRIDE * (n - 1) + WINDOW, seed))
     order = np.random.default_rng([seed, 2]).permutation(n)
-    summary = np.round(windows.summary[order], 4)
-    summary[:, 1] = np.round(windows.summary[order, 1], 2)
-    return windows.shape[order], summary
+    return windows.shape[order], round_as_real(windows.summary[order])
+
+
+def round_as_real(summary: Floats) -> Floats:
+    """Round summaries as the real ones are: duration to 2 decimals, the others to 4."""
+    rounded = np.round(summary, 4)
+    rounded[:, 1] = np.round(summary[:, 1], 2)
+    return rounded
 
 
 def _last_states(series: Series) -> Windows:

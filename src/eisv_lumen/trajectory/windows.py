@@ -35,6 +35,9 @@ SUMMARY_FIELDS: Final = (
 
 Floats = npt.NDArray[np.float64]
 
+_PART = 16_384
+"""States in a part of a row-major series: its columns fit the second-level cache."""
+
 
 def count_windows(n_states: int, window: int = WINDOW, stride: int = STRIDE) -> int:
     """Return the number of whole windows in a series of `n_states` states.
@@ -66,7 +69,7 @@ def classify(
     t : array_like, shape (N,)
         Times [s], not decreasing.
     X : array_like, shape (N, 4)
-        E, I, S, V, finite. Column-major (or transposed from four rows) is read without a copy.
+        E, I, S, V, finite. Column-major (or transposed from four rows) is the fastest layout.
     window, stride
         States in a window (≥ 2), and from one window's start to the next's (≥ 1).
     ethical_drift : array_like, shape (N,), optional
@@ -93,13 +96,24 @@ def classify(
     >>> SHAPES[classify(t, X)[0]]
     'basin_transition_up'
     """
+    return _classify(*_columns(t, X, ethical_drift), window, stride, 0)
+
+
+def _classify(
+    t: Floats, X: Floats, drift: Floats, window: int, stride: int, first_row: int
+) -> npt.NDArray[np.int8]:
     from .kernel import classify_kernel
 
-    time, E, I, S, V, drift = _columns(t, X, ethical_drift)
-    out = np.empty(_require_windows(time.size, window, stride), np.int8)
-    done = classify_kernel(time, E, I, S, V, drift, window, stride, out)
-    if done < out.size:
-        raise _unusable(time, (E, I, S, V), drift, done * stride)
+    out = np.empty(_require_windows(t.size, window, stride), np.int8)
+    for part, rows in _parts(X, out.size, window, stride):
+        E, I, S, V = np.ascontiguousarray(X[rows].T)
+        done = classify_kernel(t[rows], E, I, S, V, drift[rows], window, stride, out[part])
+        if done < part.stop - part.start:
+            raise _unusable(t, X, drift, rows.start + done * stride, first_row)
+    # The kernel looks inside windows: here is what lies between them and behind the last.
+    apart = 0 if stride >= window else (out.size - 1) * stride + window - 1
+    if (t[apart + 1 :] < t[apart:-1]).any():
+        raise _unusable(t, X, drift, apart, first_row)
     return out
 
 
@@ -125,11 +139,13 @@ def summarize(
     """
     from .kernel import N_SUMMARY, summary_kernel
 
-    time, E, I, S, V, _ = _columns(t, X, None)
+    time, states, drift = _columns(t, X, None)
     out = np.empty((_require_windows(time.size, window, stride), N_SUMMARY))
-    done = summary_kernel(time, E, I, S, V, window, stride, out)
-    if done < len(out):
-        raise _unusable(time, (E, I, S, V), np.empty(0), done * stride)
+    for part, rows in _parts(states, len(out), window, stride):
+        E, I, S, V = np.ascontiguousarray(states[rows].T)
+        done = summary_kernel(time[rows], E, I, S, V, window, stride, out[part])
+        if done < part.stop - part.start:
+            raise _unusable(time, states, drift, rows.start + done * stride, 0)
     return out
 
 
@@ -179,7 +195,7 @@ def label_each(
     summary = np.empty((n, N_SUMMARY))
     done = each_kernel(time, states, drift, shape, summary)
     if done < n:
-        error = _unusable(time[done], tuple(states[done].T), drift[done], 0)
+        error = _unusable(time[done], states[done], drift[done], 0, 0)
         raise InputError(f"window {done}, {error}")
     return shape, summary
 
@@ -210,35 +226,43 @@ def classify_stream(
         As for `classify`; rows are counted from the start of the stream.
     """
     count_windows(0, window, stride)
-    held: list[Floats] = []
-    start = 0
-    drop = 0
-    for t, X, drift in batches:
-        new = [np.asarray(t), *np.asarray(X).T, np.zeros(len(t)) if drift is None else drift]
-        held = [np.concatenate(pair) for pair in zip(held, new, strict=True)] if held else new
-        skip = min(drop, held[0].size)  # where the stride is longer than the window
-        held, drop, start = [c[skip:] for c in held], drop - skip, start + skip
-        n = count_windows(held[0].size, window, stride)
-        if n == 0:
+    held: tuple[Floats, Floats, Floats] | None = None
+    start = 0  # row of the stream at which `held` begins
+    skip = 0  # rows to be dropped, where the stride is longer than the window
+    last = -np.inf
+    for batch in batches:
+        t, X, drift = _columns(*batch)
+        if t.size == 0:
             continue
-        try:
-            yield classify(
-                held[0],
-                np.stack(held[1:5]).T,
-                window=window,
-                stride=stride,
-                ethical_drift=held[5],
+        falls = np.diff(t, prepend=last) < 0
+        if falls.any():
+            i = int(np.argmax(falls))
+            row = start + i + (0 if held is None else held[0].size)
+            raise InputError(
+                f"row {row}: time decreases from {t[i - 1] if i else last} to {t[i]}; "
+                "sort the series by time"
             )
-        except InputError as error:
-            raise InputError(f"batch starting at row {start}: {error}") from error
-        used = min(n * stride, held[0].size)
-        drop = n * stride - used
-        held, start = [c[used:] for c in held], start + used
+        last = t[-1]
+        drift = drift if drift.size else np.zeros(t.size)
+        if held is not None:
+            t, drift = np.concatenate([held[0], t]), np.concatenate([held[2], drift])
+            X = np.concatenate([held[1].T, X.T], axis=1).T
+        dropped = min(skip, t.size)
+        n = count_windows(t.size - dropped, window, stride)
+        if n:
+            yield _classify(
+                t[dropped:], X[dropped:], drift[dropped:], window, stride, start + dropped
+            )
+        used = min(dropped + n * stride, t.size)
+        skip += n * stride - used
+        held = t[used:], X[used:], drift[used:]
+        start += used
 
 
 def _columns(
     t: npt.ArrayLike, X: npt.ArrayLike, drift: npt.ArrayLike | None
-) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+) -> tuple[Floats, Floats, Floats]:
+    """Check shapes and types; drift is empty where it is not given."""
     try:
         time = np.ascontiguousarray(t, dtype=np.float64)
         states = np.asarray(X, dtype=np.float64)
@@ -250,11 +274,21 @@ def _columns(
             f"t has shape {time.shape} and X {states.shape}: they must be (N,) and (N, 4), the "
             f"columns {', '.join(EISV_DIMS)}"
         )
-    if drift is not None:
-        if d.shape != time.shape:
-            raise InputError(f"ethical_drift has shape {d.shape}: it must be {time.shape} like t")
-    E, I, S, V = (np.ascontiguousarray(states[:, j]) for j in range(4))
-    return time, E, I, S, V, d
+    if drift is not None and d.shape != time.shape:
+        raise InputError(f"ethical_drift has shape {d.shape}: it must be {time.shape} like t")
+    return time, states, d
+
+
+def _parts(X: Floats, n: int, window: int, stride: int) -> Iterator[tuple[slice, slice]]:
+    """Windows and their rows, in one part, or in parts that fit the cache if X is row-major.
+
+    The kernel wants columns; turning row-major states part by part is nearly free.
+    """
+    by_columns = X.strides[0] == X.itemsize
+    step = n if by_columns else max(1, (_PART - window) // stride + 1)
+    for first in range(0, n, step):
+        stop = min(first + step, n)
+        yield slice(first, stop), slice(first * stride, (stop - 1) * stride + window)
 
 
 def _require_windows(n_states: int, window: int, stride: int) -> int:
@@ -267,17 +301,19 @@ def _require_windows(n_states: int, window: int, stride: int) -> int:
     return n
 
 
-def _unusable(t: Floats, columns: tuple[Floats, ...], drift: Floats, start: int) -> InputError:
-    """Name the first row from `start` on that the kernel could not use."""
-    named = dict(zip(("t", *EISV_DIMS), (t, *columns), strict=True))
+def _unusable(t: Floats, X: Floats, drift: Floats, start: int, first_row: int) -> InputError:
+    """Name the first row from `start` on that cannot be used; t[0] is row `first_row`."""
+    named = dict(zip(("t", *EISV_DIMS), (t, *X.T), strict=True))
     if drift.size:
         named["ethical_drift"] = drift
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = np.diff(t[start:], prepend=t[start])
     finite = np.logical_and.reduce([np.isfinite(c[start:]) for c in named.values()])
-    decreasing = np.diff(t[start:], prepend=t[start]) < 0
-    row = start + int(np.argmax(~finite | decreasing))
-    if finite[row - start]:
+    i = start + int(np.argmax(~finite | ~(gap >= 0) | np.isinf(gap)))
+    if finite[i - start] and i > start and t[i] < t[i - 1]:
         return InputError(
-            f"row {row}: time decreases from {t[row - 1]} to {t[row]}; sort the series by time"
+            f"row {first_row + i}: time decreases from {t[i - 1]} to {t[i]}; "
+            "sort the series by time"
         )
-    values = ", ".join(f"{name}={column[row]}" for name, column in named.items())
-    return InputError(f"row {row}: not finite ({values}); drop or mend that row")
+    values = ", ".join(f"{name}={column[i]}" for name, column in named.items())
+    return InputError(f"row {first_row + i}: not finite ({values}); drop or mend that row")
