@@ -45,10 +45,20 @@ def published(
 ) -> None:
     """Write the study's published figures in the schema of our own reports.
 
+    Its other facts, and where each score stands against perfect imitation, are no reports: they
+    go to the folder `study` beside it.
+
     Example: eisv-lumen evaluate published --out results/published
     """
     from ..evaluation.published import published_reports
+    from ..evaluation.published_facts import published_facts
+    from ..evaluation.standing import standings
+    from ..files import write_json
 
+    for name, content in (("facts", published_facts()), ("standing", standings())):
+        path = out.with_name("study") / f"{name}.json"
+        write_json(path, content)
+        typer.echo(f"wrote {path}", err=True)
     _write(published_reports(), out, as_json)
 
 
