@@ -1,0 +1,160 @@
+"""Imitation examples: a window's message, and what the voice says of the window's shape."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..expression.law import EXPRESSIONS, ExpressionLaw
+from ..trajectory.series import Windows
+from .prompt import Style, messages, render_answer, render_summaries, render_windows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = [
+    "CHAT_OPTIONS",
+    "Examples",
+    "answer_ids",
+    "examples_from_summaries",
+    "examples_from_windows",
+    "prompt_ids",
+    "trl_rows",
+]
+
+CHAT_OPTIONS = {"enable_thinking": False}
+"""Given to every chat template: so Qwen3's empty think block stands in the prompt, not in the loss."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Prompts in columns, each with one or more draws from the law of its window's shape.
+
+    Attributes
+    ----------
+    prompts : list of str
+        User messages.
+    shape : ndarray, shape (n,), int8
+        Positions in `SHAPES`; never shown to a blind model.
+    drawn : ndarray, shape (n, draws), int
+        Positions in `EXPRESSIONS`.
+    """
+
+    prompts: list[str]
+    shape: npt.NDArray[np.int8]
+    drawn: npt.NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def shuffled(self, seed: int) -> Examples:
+        """Return the examples in another order."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        return Examples([self.prompts[i] for i in order], self.shape[order], self.drawn[order])
+
+    def digest(self) -> str:
+        """Return the SHA-256 of prompts, shapes and draws: what a training run was given."""
+        sha = hashlib.sha256("\0".join(self.prompts).encode())
+        sha.update(np.ascontiguousarray(self.shape).tobytes())
+        sha.update(np.ascontiguousarray(self.drawn, dtype=np.int64).tobytes())
+        return sha.hexdigest()
+
+
+def examples_from_windows(
+    windows: Windows, style: Style, laws: Sequence[ExpressionLaw], seed: int, draws: int = 1
+) -> Examples:
+    """Make examples of windows.
+
+    Parameters
+    ----------
+    windows
+        Windows with their shapes.
+    style
+        Style of the prompts.
+    laws
+        The nine laws to imitate, in the order of `SHAPES`.
+    seed
+        Seed of the draws. A window's draws are made once: they are the same in every epoch.
+    draws
+        Independent draws a window (≥ 1).
+
+    Raises
+    ------
+    InputError
+        There are no windows.
+    """
+    return _make(render_windows(windows, style), windows.shape, laws, seed, draws)
+
+
+def examples_from_summaries(
+    summary: npt.NDArray[np.float64],
+    shape: npt.NDArray[np.int8],
+    style: Style,
+    laws: Sequence[ExpressionLaw],
+    seed: int,
+    draws: int = 1,
+) -> Examples:
+    """Make examples of window summaries; parameters as for `examples_from_windows`.
+
+    Raises
+    ------
+    InputError
+        There are no summaries, or the style needs the states.
+    """
+    return _make(render_summaries(summary, style, shape), shape, laws, seed, draws)
+
+
+def _make(
+    prompts: list[str],
+    shape: npt.NDArray[np.int8],
+    laws: Sequence[ExpressionLaw],
+    seed: int,
+    draws: int,
+) -> Examples:
+    if not prompts:
+        raise InputError("no windows to make examples of: the split is empty")
+    rng = np.random.default_rng(seed)
+    drawn = np.empty((len(prompts), draws), dtype=np.intp)
+    for code, law in enumerate(laws):
+        at = np.flatnonzero(shape == code)
+        drawn[at] = law.sample_index(at.size * draws, rng).reshape(-1, draws)
+    return Examples(prompts, np.asarray(shape, dtype=np.int8), drawn)
+
+
+def trl_rows(examples: Examples) -> Iterator[dict[str, Any]]:
+    """Yield rows in TRL's conversational prompt/completion format, one a draw."""
+    for prompt, drawn in zip(examples.prompts, examples.drawn.tolist(), strict=True):
+        for index in drawn:
+            answer = render_answer(EXPRESSIONS[index])
+            yield {
+                "prompt": messages(prompt),
+                "completion": [{"role": "assistant", "content": answer}],
+                "chat_template_kwargs": dict(CHAT_OPTIONS),
+            }
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[list[int]]:
+    """Return the token ids of each chat, up to where the assistant begins to speak."""
+    texts = tokenizer.apply_chat_template(
+        [messages(prompt) for prompt in prompts],
+        tokenize=False,
+        add_generation_prompt=True,
+        **CHAT_OPTIONS,
+    )
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def answer_ids(
+    tokenizer: PreTrainedTokenizerBase, expressions: Sequence[Sequence[str]]
+) -> list[list[int]]:
+    """Return the token ids of each expression's answer, the end of the turn included."""
+    texts = [render_answer(expression) for expression in expressions]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return [[*row, tokenizer.eos_token_id] for row in ids]

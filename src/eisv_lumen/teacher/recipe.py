@@ -1,0 +1,205 @@
+"""Recipes: one YAML file says base, data and training, in TRL's and PEFT's own field names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InputError
+from ..expression.vocabulary import SHAPES
+from .prompt import Style
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from trl import SFTConfig
+
+__all__ = ["DataRecipe", "Recipe", "load_recipe", "lora_config", "recipe_names", "sft_config"]
+
+_OURS: Final = {
+    "output_dir": "--out gives the folder",
+    "bf16": "the device policy chooses the precision",
+    "fp16": "the device policy chooses the precision",
+    "use_cpu": "--device gives the device",
+    "push_to_hub": "`eisv-lumen publish` commits to the Hub",
+    "report_to": "nothing is reported anywhere",
+    "packing": "packing would let examples see each other",
+    "trust_remote_code": "no code of the Hub is executed",
+    "resume_from_checkpoint": "--resume does it",
+}
+"""Fields of SFTConfig that are no recipe's to set, and whose they are."""
+
+
+class DataRecipe(BaseModel):
+    """Which windows, shown how, voiced by which law.
+
+    `synthetic`: idealised windows, `per_shape` of each shape before the split; `blend`: as many,
+    at most `real_per_shape` of them from the log given, back-filled by synthetic ones;
+    `lumen_like`: balanced windows of the Lumen-like process, `per_shape` of each; `summaries`:
+    `n` summaries of that process, in its natural mix.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["synthetic", "blend", "lumen_like", "summaries"]
+    style: Style
+    window: int = Field(20, ge=2)
+    per_shape: int = Field(0, ge=0)
+    shape_overrides: dict[Literal[SHAPES], int] = {}  # type: ignore[valid-type]
+    real_per_shape: int = Field(0, ge=0)
+    v_max: float | None = Field(None, gt=0, le=1)
+    n: int = Field(0, ge=0)
+    draws: int = Field(1, ge=1)
+    target: Literal["initial", "learned"] = "initial"
+    seed: int = Field(42, ge=0)
+
+
+class Recipe(BaseModel):
+    """A training run, whole: with the same recipe and seed, the same weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    note: str = ""
+    base: str
+    model: dict[str, Any] = {}
+    data: DataRecipe
+    training: dict[str, Any] = {}
+    lora: dict[str, Any] | None = None
+
+    @property
+    def seed(self) -> int:
+        """Seed of the weights and of the order of the examples."""
+        return int(self.training.get("seed", 42))
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    folder = resources.files(__package__) / "recipes"
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name[-5:] == ".yaml")
+
+
+def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
+    """Read a recipe by the name of a packaged one, or from a YAML file.
+
+    Raises
+    ------
+    InputError
+        It is not there, is not YAML, or a field is unknown or has an unusable value; the message
+        names file and field, and for an unknown one the nearest that is known.
+    """
+    import yaml
+
+    path = Path(recipe)
+    packaged = resources.files(__package__) / "recipes" / f"{recipe}.yaml"
+    source = packaged if not path.suffix and packaged.is_file() else path
+    try:
+        raw = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(
+            f"{recipe}: no such recipe; give a YAML file or one of {', '.join(recipe_names())}"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{recipe}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{recipe}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
+    try:
+        found = Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{recipe}, {_first_problem(error)}") from error
+    for field in found.training:
+        if field in _OURS:
+            raise InputError(f"{recipe}, training.{field}: not a recipe's to set: {_OURS[field]}")
+    return found
+
+
+def sft_config(recipe: Recipe, **ours: Any) -> SFTConfig:
+    """Build TRL's configuration of a recipe.
+
+    Parameters
+    ----------
+    recipe
+        Its section `training` holds the fields.
+    **ours
+        Fields of SFTConfig that the run decides.
+
+    Raises
+    ------
+    InputError
+        A field is unknown to SFTConfig or has an unusable value.
+    """
+    from trl import SFTConfig
+
+    _check_fields(recipe, "training", recipe.training, _fields_of(SFTConfig))
+    try:
+        return SFTConfig(**{**recipe.training, **ours})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"recipe {recipe.name}, training: {error}") from error
+
+
+def lora_config(recipe: Recipe) -> LoraConfig | None:
+    """Build PEFT's configuration of a recipe; None where the whole model is trained.
+
+    Raises
+    ------
+    InputError
+        A field is unknown to LoraConfig or has an unusable value.
+    """
+    if recipe.lora is None:
+        return None
+    from peft import LoraConfig
+
+    _check_fields(recipe, "lora", recipe.lora, _fields_of(LoraConfig))
+    try:
+        return LoraConfig(**{"task_type": "CAUSAL_LM", **recipe.lora})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"recipe {recipe.name}, lora: {error}") from error
+
+
+def check_model_fields(recipe: Recipe) -> None:
+    """Check that the section `model` holds fields of Qwen3Config, for `tiny` alone.
+
+    Raises
+    ------
+    InputError
+        It does not.
+    """
+    if not recipe.model:
+        return
+    if recipe.base != "tiny":
+        raise InputError(f"recipe {recipe.name}, model: only base tiny is built from its fields")
+    from transformers import Qwen3Config
+
+    _check_fields(recipe, "model", recipe.model, _fields_of(Qwen3Config))
+
+
+def _fields_of(config: type) -> list[str]:
+    from dataclasses import fields
+
+    return [field.name for field in fields(config) if field.init]
+
+
+def _check_fields(recipe: Recipe, section: str, given: dict[str, Any], known: list[str]) -> None:
+    for field in given:
+        if field not in known:
+            raise InputError(f"recipe {recipe.name}, {section}.{field}: {_unknown(field, known)}")
+
+
+def _unknown(field: str, known: Iterable[str]) -> str:
+    near = get_close_matches(field, list(known), n=1, cutoff=0.0)
+    return f"unknown field; the nearest known one is {near[0]!r}"
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        *section, field = first["loc"]
+        model = DataRecipe if section == ["data"] else Recipe
+        return f"{where}: {_unknown(str(field), model.model_fields)}"
+    return f"{where}: {first['msg']}"

@@ -1,0 +1,292 @@
+"""Training: TRL's SFTTrainer, pure cross-entropy on the answer alone, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import InputError
+from ..expression.law import EXPRESSIONS
+from ..files import read_json, write_json
+from .base_models import Placement, choose_placement, load_base, stay_awake
+from .examples import Examples, answer_ids, prompt_ids
+from .packing import BranchCollator, branches
+from .recipe import Recipe, check_model_fields, lora_config, sft_config
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase, TrainerCallback
+    from trl import SFTConfig
+
+__all__ = ["train", "training_rows"]
+
+_RUN: Final = "run.json"
+_RECORD: Final = "training.json"
+_MODEL: Final = "model"
+_CHECKPOINTS: Final = "checkpoints"
+
+
+def train(
+    recipe: Recipe,
+    examples: Examples,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool = True,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Train a teacher.
+
+    Parameters
+    ----------
+    recipe
+        What to train, and how.
+    examples
+        What to imitate.
+    out
+        Folder to write: `model/` (weights in safetensors, or a LoRA adapter, and the tokenizer),
+        `training.json`, and `checkpoints/` while training runs.
+    resume
+        Go on from the last whole checkpoint of the same run, with the same outcome as if it had
+        not been interrupted; a finished run is not repeated. Otherwise begin anew.
+    device
+        As for `choose_placement`.
+
+    Returns
+    -------
+    dict
+        The content of `training.json`.
+
+    Raises
+    ------
+    InputError
+        The recipe has a field that TRL, PEFT or Qwen3 does not know, the base cannot be had, or
+        `out` holds another run. Nothing is written then.
+    """
+    _keep_to_ourselves()
+    folder = Path(out)
+    lora = lora_config(recipe)
+    check_model_fields(recipe)
+    placement = choose_placement(device)
+    args = _arguments(recipe, folder, placement)
+    run = {"recipe": recipe.model_dump(mode="json"), "data_sha256": examples.digest()}
+    is_main = int(os.environ.get("RANK", "0")) == 0
+    done = _claim(folder, run, resume, is_main)
+    if done is not None:
+        return done
+    _say(f"device {placement.device}, {placement.dtype}: {placement.reason}", is_main)
+    frozen = placement.dtype if lora is not None else "float32"
+    model, tokenizer = load_base(
+        recipe.base, recipe.data.style, recipe.seed, recipe.model, dtype=frozen
+    )
+    if placement.device == "mps":
+        model.to("mps")
+    rows, counts = training_rows(tokenizer, examples, args.max_length)
+    _say(
+        f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out", is_main
+    )
+
+    from transformers import PrinterCallback
+    from trl import SFTTrainer
+
+    started = time.perf_counter(), time.process_time()
+    trainer = SFTTrainer(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        processing_class=tokenizer,
+        peft_config=lora,
+        data_collator=BranchCollator(tokenizer.pad_token_id) if _is_branched(examples) else None,
+        callbacks=[_progress()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = _last_checkpoint(folder / _CHECKPOINTS)
+    if checkpoint:
+        _say(f"resuming from {checkpoint.name}", is_main)
+    with stay_awake():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.accelerator.wait_for_everyone()
+    record = run | {
+        "placement": asdict(placement),
+        "world_size": trainer.args.world_size,
+        "versions": _versions(),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        **counts,
+        "steps": trainer.state.global_step,
+        "resumed_from": checkpoint.name if checkpoint else None,
+        "wall_s": round(time.perf_counter() - started[0], 3),
+        "cpu_s": round(time.process_time() - started[1], 3),
+        "loss_curve": [
+            [entry["step"], entry["loss"]] for entry in trainer.state.log_history if "loss" in entry
+        ],
+    }
+    if is_main:
+        _save(trainer.model, tokenizer, recipe, folder / _MODEL)
+        write_json(folder / _RECORD, record)
+        shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
+    return record
+
+
+def training_rows(
+    tokenizer: PreTrainedTokenizerBase, examples: Examples, max_length: int | None = None
+) -> tuple[Dataset, dict[str, int]]:
+    """Tokenise examples: labels cover exactly the answers and the ends of their turns.
+
+    The prompt is tokenised up to where the assistant begins, and the answer by itself, so training
+    sees the very tokens that decoding and scoring do.
+
+    Returns
+    -------
+    rows : datasets.Dataset
+        `input_ids` and `labels`; with several draws a window also `branch` (see `packing`).
+    counts : dict
+        `rows` and `answer_tokens`, the number of labels that are not masked.
+
+    Raises
+    ------
+    InputError
+        A row is longer than `max_length`.
+    """
+    from datasets import Dataset
+
+    used, place = _unique(examples)
+    answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in used])
+    rows = [
+        branches(prompt, [answers[place[i]] for i in drawn])
+        for prompt, drawn in zip(
+            prompt_ids(tokenizer, examples.prompts), examples.drawn.tolist(), strict=True
+        )
+    ]
+    longest = max(len(row["input_ids"]) for row in rows)
+    if max_length is not None and longest > max_length:
+        raise InputError(
+            f"training.max_length={max_length}: an example has {longest} tokens; raise it, or "
+            "choose a shorter style or window"
+        )
+    unmasked = [sum(label >= 0 for label in row["labels"]) for row in rows]
+    assert min(unmasked) > 0, "a row without labels would train on nothing"
+    names = ["input_ids", "labels", *(["branch"] if _is_branched(examples) else [])]
+    columns = {name: [row[name] for row in rows] for name in names}
+    return Dataset.from_dict(columns), {"rows": len(rows), "answer_tokens": sum(unmasked)}
+
+
+def _unique(examples: Examples) -> tuple[list[int], dict[int, int]]:
+    used = sorted(set(examples.drawn.ravel().tolist()))
+    return used, {index: place for place, index in enumerate(used)}
+
+
+def _is_branched(examples: Examples) -> bool:
+    return examples.drawn.shape[1] > 1
+
+
+def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> SFTConfig:
+    defaults = {
+        "max_length": 512,
+        "logging_steps": 50,
+        "save_strategy": "steps",
+        "save_steps": 500,
+        "save_total_limit": 2,
+        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
+        "dataloader_pin_memory": placement.device == "cuda",
+        "seed": recipe.seed,
+    }
+    return sft_config(
+        recipe,
+        **{name: value for name, value in defaults.items() if name not in recipe.training},
+        output_dir=str(folder / _CHECKPOINTS),
+        bf16=placement.dtype == "bfloat16",
+        use_cpu=placement.device == "cpu",
+        packing=False,
+        report_to="none",
+        push_to_hub=False,
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        log_level="error",
+    )
+
+
+def _claim(folder: Path, run: dict[str, Any], resume: bool, is_main: bool) -> dict[str, Any] | None:
+    """Make the folder this run's; return the record of the run where it is already done."""
+    if not resume:
+        if is_main:
+            for name in (_CHECKPOINTS, _MODEL):
+                shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / _RECORD).unlink(missing_ok=True)
+    elif (folder / _RUN).exists():
+        if read_json(folder / _RUN) != run:
+            raise InputError(
+                f"{folder}: holds a run of another recipe or other data; choose another --out, or "
+                "--no-resume to replace it"
+            )
+        if (folder / _RECORD).exists():
+            _say(f"{folder}: already trained", is_main)
+            record: dict[str, Any] = read_json(folder / _RECORD)
+            return record
+    if is_main:
+        write_json(folder / _RUN, run)
+    return None
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Return the latest whole checkpoint; one that a kill cut short is set aside.
+
+    The trainer's state is the last file that Trainer writes to a checkpoint.
+    """
+    whole = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            step = json.loads((path / "trainer_state.json").read_text("utf-8"))["global_step"]
+            whole.append((int(step), path))
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(path, ignore_errors=True)
+    return max(whole)[1] if whole else None
+
+
+def _save(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, folder: Path) -> None:
+    aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    if recipe.lora is not None:
+        model.peft_config["default"].base_model_name_or_path = recipe.base
+    model.save_pretrained(aside)
+    tokenizer.save_pretrained(aside)
+    (aside / "README.md").unlink(missing_ok=True)  # PEFT's stub; cards are rendered from results
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+
+
+def _progress() -> TrainerCallback:
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            logs = state.log_history[-1]
+            if state.is_world_process_zero and "loss" in logs:
+                _say(f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}", True)
+
+    return Progress()
+
+
+def _keep_to_ourselves() -> None:
+    """Turn off the libraries' telemetry, whether or not they are imported already."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    from huggingface_hub import constants
+
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    names = ("eisv-lumen", "torch", "transformers", "trl", "peft", "accelerate", "numpy")
+    return {name: version(name) for name in names} | {"python": sys.version.split()[0]}
+
+
+def _say(text: str, is_main: bool) -> None:
+    if is_main:
+        print(text, file=sys.stderr, flush=True)
