@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-from hub_double import READER, TOKEN, HubDouble  # noqa: E402
+from hub_double import READER, TOKEN, HubDouble, environment  # noqa: E402
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -31,22 +30,6 @@ def hub(_server: HubDouble) -> HubDouble:
     _server.user(TOKEN, "ada", orgs=("lab",))
     _server.user(READER, "bob", role="read")
     return _server
-
-
-def environment(hub: HubDouble, home: Path, token: str = TOKEN) -> dict[str, str]:
-    """Variables under which every client library talks to the double, and to nothing else."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-    return kept | {
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(home),
-        "HF_TOKEN": token,
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-        "OMP_NUM_THREADS": "1",
-        "NO_PROXY": "127.0.0.1",
-    }
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import environment
-from hub_double import Fault, HubDouble, Repo
+from hub_double import Fault, HubDouble, Repo, environment
 from samples import FAST, bytes_of, plan
 
 from eisv_lumen.errors import InputError
