@@ -6,6 +6,7 @@ movement it needs fits into that range; where it does not, `generate` says so an
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -44,10 +45,10 @@ def spacing_limit(shape: str, window: int = WINDOW, v_max: float = 1.0) -> float
     Examples
     --------
     >>> round(spacing_limit("falling_energy"), 4), spacing_limit("settled_presence")
-    (0.2105, 10000000.0)
+    (0.2105, inf)
     """
     room = {"falling_energy": BASIN_RANGE, "rising_entropy": 1.0, "void_rising": v_max}.get(shape)
-    return _SPACING_MAX if room is None else min(_SPACING_MAX, room / (RATE_LIMIT * (window - 1)))
+    return math.inf if room is None else room / (RATE_LIMIT * (window - 1))
 
 
 def generate(
