@@ -3,9 +3,9 @@
 The series is walked in chunks that stay in the cache. First the rates of change are taken, once a
 state, and folded into one byte of marks a state, in loops that the compiler vectorises. A window
 then needs only the union of its marks and the ranges of E and S, joined from those of the blocks
-that windows share; where a mean decides, it adds up its own rates in time order. Divisions are true divisions and sums run in time order, so labels
-are those of the plain definition to the last bit: a reciprocal or a running sum would flip labels
-at the thresholds.
+that windows share; where a mean decides, it adds up its own rates. Divisions are true divisions
+and sums run in time order, so labels are those of the plain definition to the last bit: a
+reciprocal or a running sum would flip labels at the thresholds.
 """
 
 from __future__ import annotations
