@@ -20,6 +20,7 @@ def walk(  # type: ignore[no-untyped-def]
     episode,
     interval,
     anima,
+    i_top,
     dip_depth,
     telegraph_depth,
     surge,
@@ -66,11 +67,11 @@ def walk(  # type: ignore[no-untyped-def]
                 e_jump = size * rng.standard_normal()
                 s_jump = s_on_e * e_jump + 0.3 * size * rng.standard_normal()
                 E += e_jump
-                I += 2.0 * size * rng.standard_normal()
+                I = min(I + 2.0 * size * rng.standard_normal(), i_top)
                 S += s_jump
                 V += v_on_s * s_jump + 0.1 * size * rng.standard_normal()
             else:
-                dt = pace * math.exp(jitter * rng.standard_normal())
+                dt = pace * math.exp(jitter * abs(rng.standard_normal()))
                 if rng.random() < pause:
                     dt += pause_length * math.exp(pause_spread * rng.standard_normal())
                 surged *= surge_decay
@@ -86,7 +87,7 @@ def walk(  # type: ignore[no-untyped-def]
                 e = surged + e_noise * rng.standard_normal()
                 s = s_on_e * e + s_noise * rng.standard_normal() + spiked
                 E = E0 + e
-                I = I0 + i_shift - (telegraph_depth if low else 0.0)
+                I = min(I0 + i_shift, i_top) - (telegraph_depth if low else 0.0)
                 S = S0 + s
                 V = V0 + v_on_s * (s - spiked) + v_noise * rng.standard_normal()
                 if rng.random() < (dip_tenth if k % DIP_RHYTHM == DIP_RHYTHM - 1 else dip):

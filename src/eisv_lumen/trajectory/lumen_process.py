@@ -143,7 +143,8 @@ def _episodes(
     length[-1] -= int(length.sum()) - n_states
 
     level = [column(d)[kind, 0] + column(d)[kind, 1] * rng.standard_normal(n) for d in "EISV"]
-    pace = column("dt")[kind] * np.exp(column("dt_spread")[kind] * rng.standard_normal(n))
+    # The log is never early, only late: real durations have a sharp lower edge.
+    pace = column("dt")[kind] * np.exp(column("dt_spread")[kind] * abs(rng.standard_normal(n)))
     plain = {name: column(name)[kind] for name in _PLAIN}
     for name in ("e_noise", "i_noise"):
         plain[name] = plain[name] * np.exp(noise_spread * rng.standard_normal(n))
