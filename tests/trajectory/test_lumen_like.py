@@ -146,6 +146,11 @@ def test_without_drift_there_are_eight_shapes():
     assert not windows.ethical_drift.any()
 
 
+def test_a_shape_that_no_window_can_have_is_named():
+    with pytest.raises(InputError, match=r"window=2: .* entropy_spike_recovery, convergence"):
+        balanced_windows(1, window=2, seed=0)
+
+
 def test_summaries_are_rounded_as_the_real_ones_and_labelled_by_the_rules():
     shape, summary = summaries_like_real(4_000, seed=2)
     assert summary.shape == (4_000, 14) and (summary[:, 0] == 4).all()

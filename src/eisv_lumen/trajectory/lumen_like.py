@@ -28,6 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 _RUN: Final = 1_000_000  # states a run in `balanced_windows`; bounds its memory
 _MAX_RUNS: Final = 2_000
+_PATIENCE: Final = 10  # runs after which a shape that was never seen is given up
 _LAST: Final = 4  # states of a window that the study's evaluation summarised
 
 
@@ -60,8 +61,10 @@ def balanced_windows(
     kept: list[list[Windows]] = [[] for _ in SHAPES]
     missing = np.zeros(len(SHAPES), np.int64)
     missing[wanted] = n_per_shape
-    for run_seed in _run_seeds(seed):
-        if not missing.any():
+    if n_per_shape < 0 or seed < 0:
+        raise InputError(f"n_per_shape={n_per_shape}, seed={seed}: neither may be negative")
+    for run, run_seed in enumerate(_run_seeds(seed)):
+        if not missing.any() or (run == _PATIENCE and (missing == n_per_shape).any()):
             break
         series = lumen_like(_RUN, run_seed, drift=drift)
         shape = classify(
@@ -74,8 +77,8 @@ def balanced_windows(
     if missing.any():
         lacking = ", ".join(SHAPES[s] for s in np.flatnonzero(missing))
         raise InputError(
-            f"window={window}: {_MAX_RUNS * _RUN:,} states hold too few windows of {lacking}; "
-            "take a longer window, or fewer a shape"
+            f"window={window}: long runs of the process hold too few windows of {lacking}; take "
+            "a window nearer to 20 states, or fewer a shape"
         )
     return concatenate([part for s in wanted for part in kept[s]])
 
