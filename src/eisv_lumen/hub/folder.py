@@ -20,7 +20,7 @@ Placed = tuple[str, tuple[str, ...]]
 """`published`, `unchanged` or `conflict`, and the paths in conflict."""
 
 
-def place_repo(repo: PlannedRepo, target: Path) -> Placed:
+def place_repo(repo: PlannedRepo, target: Path, *, dry_run: bool = False) -> Placed:
     """Make a folder equal to a planned repo, all at once.
 
     Files that somebody else put there stay. Where nothing differs, nothing is touched.
@@ -29,13 +29,16 @@ def place_repo(repo: PlannedRepo, target: Path) -> Placed:
     ----------
     target
         The folder; it may be missing, empty, or what an earlier publish left.
+    dry_run
+        Only say what would become of it.
 
     Raises
     ------
     InputError
         The disk is full or not writable; the folder is then as it was.
     """
-    _recover(target)
+    if not dry_run:
+        _recover(target)
     found = _listing(target)
     manifest = target / MANIFEST
     recorded: Mapping[str, Stamp] = {}
@@ -48,6 +51,8 @@ def place_repo(repo: PlannedRepo, target: Path) -> Placed:
         return "conflict", changes.conflicts
     if not changes:
         return "unchanged", ()
+    if dry_run:
+        return "published", ()
     theirs = [path for path in found if path not in repo.stamps and path not in changes.delete]
     with _swapped(target) as aside:
         for path, source in repo.files.items():

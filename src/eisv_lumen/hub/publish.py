@@ -13,8 +13,15 @@ from .retry import Backoff
 __all__ = ["to_folder", "to_hub"]
 
 
-def to_folder(plan: PublishPlan, folder: Path, report: Report = silent) -> list[Outcome]:
+def to_folder(
+    plan: PublishPlan, folder: Path, *, dry_run: bool = False, report: Report = silent
+) -> list[Outcome]:
     """Lay the plan's repos out as `folder/<kind>s/<name>/…`.
+
+    Parameters
+    ----------
+    dry_run
+        Only look: `published` then means that it would be.
 
     Raises
     ------
@@ -25,7 +32,7 @@ def to_folder(plan: PublishPlan, folder: Path, report: Report = silent) -> list[
     for repo in plan.repos:
         report(repo, "writing", 0)
         target = folder / f"{repo.name.kind}s" / repo.name.name
-        status, paths = place_repo(repo, target)
+        status, paths = place_repo(repo, target, dry_run=dry_run)
         if status == "conflict":
             differing = "".join(diff(repo, path, (target / path).read_bytes()) for path in paths)
             reason = (

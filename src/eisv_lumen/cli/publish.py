@@ -1,0 +1,179 @@
+"""`eisv-lumen publish`: everything into a folder or onto the Hub, from one plan."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import print_json
+
+if TYPE_CHECKING:
+    from ..hub.plan import PlannedRepo, PublishPlan
+    from ..hub.publication import Outcome, Report
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class Place(StrEnum):
+    """Where to publish."""
+
+    folder = "folder"
+    hub = "hub"
+
+
+@app.command()
+def publish(
+    to: Annotated[Place, typer.Option(help="A local folder, or the Hugging Face Hub.")],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="The folder, with --to folder.")
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(help="User or organisation; cards name it. With --to folder: eisv-lumen."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A part to publish; may be repeated. Default: all.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and what it would do; change nothing.")
+    ] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make new repos private, and publish to no other.")
+    ] = False,
+    create_pr: Annotated[
+        bool, typer.Option("--create-pr", help="Open pull requests instead of committing to main.")
+    ] = False,
+    tag: Annotated[
+        str | None, typer.Option(help="Tag of the commits; v and our version by default.")
+    ] = None,
+    root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print plan and outcome as one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """Lay everything out in a folder, or on the Hub: the same plan, the same bytes.
+
+    A plan is printed first. On the Hub each repo gets one commit and a tag; what it has already is
+    not sent again; what a human changed there is not overwritten. Killed or cut off, the same
+    command resumes. It logs in as `hf auth login` did.
+
+    For example:
+
+      eisv-lumen publish --to folder published
+
+      eisv-lumen publish --to hub --namespace NS --dry-run
+
+      eisv-lumen publish --to hub --namespace NS --private --only metric
+    """
+    from .. import __version__
+    from ..errors import InputError
+    from ..hub.contents import build_contents
+    from ..hub.plan import make_plan
+    from ..hub.publish import to_folder, to_hub
+
+    _check(to, folder, namespace, private=private, create_pr=create_pr)
+    contents = build_contents(root, namespace or "eisv-lumen", only or ())
+    plan = make_plan(contents, version=__version__, tag=tag)
+    _show(plan)
+    with _progress(plan) as report:
+        if to is Place.folder:
+            assert folder is not None
+            outcomes = to_folder(plan, folder, dry_run=dry_run, report=report)
+        else:
+            assert namespace is not None
+            outcomes = to_hub(
+                plan, namespace, private=private, create_pr=create_pr, dry_run=dry_run,
+                report=report,
+            )  # fmt: skip
+    _tell(plan, outcomes, dry_run, as_json)
+    stopped = [o for o in outcomes if o.status == "stopped"]
+    if stopped:
+        sys.stderr.writelines(o.diff for o in stopped)
+        raise InputError("; ".join(o.reason for o in stopped))
+
+
+def _check(
+    to: Place, folder: Path | None, namespace: str | None, *, private: bool, create_pr: bool
+) -> None:
+    from ..errors import InputError
+
+    if to is Place.folder and folder is None:
+        raise InputError("--to folder: name the folder, as in --to folder published")
+    if to is Place.folder and (private or create_pr):
+        raise InputError("--private and --create-pr go with --to hub")
+    if to is Place.hub and folder is not None:
+        raise InputError(f"{folder}: --to hub takes no folder")
+    if to is Place.hub and namespace is None:
+        raise InputError("--to hub: give your user name or organisation with --namespace")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _show(plan: PublishPlan) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"Plan: {plan.tag}")
+    for column in ("repo", "file"):
+        table.add_column(column, overflow="fold")
+    table.add_column("bytes", justify="right")
+    table.add_column("sha256")
+    for repo in plan.repos:
+        name = str(repo.name)
+        for path, stamp in repo.stamps.items():
+            table.add_row(Text(name), Text(path), f"{stamp.size:,}", stamp.sha256[:12])
+            name = ""
+        table.add_section()
+    _console().print(table)
+
+
+@contextmanager
+def _progress(plan: PublishPlan) -> Iterator[Report]:
+    """Show a bar a repo on stderr, in bytes."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+    from rich import progress
+
+    disable_progress_bars()  # theirs; ours show the same
+    bars = progress.Progress(
+        progress.TextColumn("{task.fields[repo]}", markup=False),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+        progress.TimeElapsedColumn(),
+        console=_console(),
+    )
+    tasks = {
+        repo.name: bars.add_task("waiting", total=repo.size, repo=str(repo.name))
+        for repo in plan.repos
+    }
+
+    def report(repo: PlannedRepo, doing: str, size: int) -> None:
+        done = min(repo.size, bars.tasks[tasks[repo.name]].completed + size)
+        bars.update(tasks[repo.name], description=doing, completed=done)
+
+    with bars:
+        yield report
+
+
+def _tell(plan: PublishPlan, outcomes: list[Outcome], dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
+
+        done = [asdict(outcome) for outcome in outcomes]
+        print_json({"dry_run": dry_run, "plan": plan.as_json(), "outcomes": done})
+        return
+    for outcome in outcomes:
+        words = outcome.status.replace("_", " ")
+        if dry_run and outcome.status == "published":
+            words = "would be published"
+        typer.echo(f"{words}: {outcome.where}")
