@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 CHAT_OPTIONS = {"enable_thinking": False}
-"""Given to every chat template: so Qwen3's empty think block stands in the prompt, not in the loss."""
+"""For every chat template: so Qwen3's empty think block stands in the prompt, not in the loss."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["BranchCollator", "branches", "model_inputs"]
+__all__ = ["IGNORED", "BranchCollator", "branches", "model_inputs"]
 
-IGNORED = -100
+IGNORED: Final = -100
+"""The label that PyTorch's and TRL's losses leave out."""
 
 
 def branches(prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> dict[str, list[int]]:

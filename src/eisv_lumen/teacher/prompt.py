@@ -98,11 +98,12 @@ def render_answer(tokens: Sequence[str]) -> str:
     """
     pattern = pattern_of(tokens)
     spoken = " ".join(f"~{token}~" for token in tokens)
-    return f"EISV_TOKENS: {spoken}\nLUMEN_TOKENS: {' '.join(to_primitives(tokens))}\nPATTERN: {pattern}"
+    primitives = " ".join(to_primitives(tokens))
+    return f"EISV_TOKENS: {spoken}\nLUMEN_TOKENS: {primitives}\nPATTERN: {pattern}"
 
 
 def parse(text: str) -> Parsed | Invalid:
-    """Read a model's answer by the study's definition of valid (§5).
+    r"""Read a model's answer by the study's definition of valid (§5).
 
     All three lines are there, each once; every token is in its vocabulary, EISV tokens with their
     tildes; there is at least one EISV token; the pattern is one of the five. Other lines do not
@@ -110,9 +111,9 @@ def parse(text: str) -> Parsed | Invalid:
 
     Examples
     --------
-    >>> parse("EISV_TOKENS: ~ripple~\\nLUMEN_TOKENS: busy\\nPATTERN: SINGLE")
+    >>> parse("EISV_TOKENS: ~ripple~\nLUMEN_TOKENS: busy\nPATTERN: SINGLE")
     Parsed(tokens=('ripple',), primitives=('busy',), pattern='SINGLE')
-    >>> parse("EISV_TOKENS: ~joy~\\nLUMEN_TOKENS: busy\\nPATTERN: SINGLE")
+    >>> parse("EISV_TOKENS: ~joy~\nLUMEN_TOKENS: busy\nPATTERN: SINGLE")
     Invalid(reason="EISV_TOKENS: '~joy~' is no EISV token")
     """
     found: dict[str, list[str]] = {}

@@ -16,13 +16,13 @@ from ..expression.law import EXPRESSIONS
 from ..files import read_json, write_json
 from .base_models import Placement, choose_placement, load_base, stay_awake
 from .examples import Examples, answer_ids, prompt_ids
-from .packing import BranchCollator, branches
+from .packing import IGNORED, BranchCollator, branches
 from .recipe import Recipe, check_model_fields, lora_config, sft_config
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase, TrainerCallback
-    from trl import SFTConfig
+    from trl import SFTConfig, SFTTrainer
 
 __all__ = ["train", "training_rows"]
 
@@ -92,10 +92,9 @@ def train(
     )
 
     from transformers import PrinterCallback
-    from trl import SFTTrainer
 
     started = time.perf_counter(), time.process_time()
-    trainer = SFTTrainer(
+    trainer = _trainer_class()(
         model=model,
         args=args,
         train_dataset=rows,
@@ -168,7 +167,7 @@ def training_rows(
             f"training.max_length={max_length}: an example has {longest} tokens; raise it, or "
             "choose a shorter style or window"
         )
-    unmasked = [sum(label >= 0 for label in row["labels"]) for row in rows]
+    unmasked = [sum(label != IGNORED for label in row["labels"]) for row in rows]
     assert min(unmasked) > 0, "a row without labels would train on nothing"
     names = ["input_ids", "labels", *(["branch"] if _is_branched(examples) else [])]
     columns = {name: [row[name] for row in rows] for name in names}
@@ -258,6 +257,42 @@ def _save(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, folder
     (aside / "README.md").unlink(missing_ok=True)  # PEFT's stub; cards are rendered from results
     shutil.rmtree(folder, ignore_errors=True)
     aside.rename(folder)
+
+
+def _trainer_class() -> type[SFTTrainer]:
+    """Return SFTTrainer with the same loss, whose head is given the answers' positions alone.
+
+    TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
+    four fifths of a step of the tiny base, and all but the answers' positions are thrown away.
+    """
+    import torch
+    from trl import SFTTrainer
+
+    class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            labels = inputs["labels"]
+            given = {name: value for name, value in inputs.items() if name != "labels"}
+            first = int((labels != IGNORED).any(0).nonzero()[0])
+            keep = labels.shape[1] - first + 1  # the logits before a label are its prediction
+            outputs = model(**given, use_cache=False, logits_to_keep=keep)
+            wanted = labels[:, first:]
+            answer = wanted != IGNORED
+            total = torch.nn.functional.cross_entropy(
+                outputs.logits[:, :-1][answer].float(), wanted[answer], reduction="sum"
+            )
+            if num_items_in_batch is None:
+                loss = total / answer.sum()
+            else:  # counted over all ranks; the ranks' gradients are averaged
+                loss = total / num_items_in_batch * self.accelerator.num_processes
+            return (loss, outputs) if return_outputs else loss
+
+    return AnswerTrainer
 
 
 def _progress() -> TrainerCallback:
