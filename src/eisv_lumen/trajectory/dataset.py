@@ -1,299 +1,350 @@
-"""The typed dataset: windows as rows of Parquet that `load_dataset` reads with its features."""
+"""The typed dataset: one row a window, states as columnar lists (`design.md`, decisions).
+
+Derivatives and summaries are not stored: they follow from the states in microseconds, and a
+stored copy could disagree. The same schema is an Arrow schema here and `datasets.Features` there.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from ..eisv import EISV_DIMS
 from ..errors import InputError
-from ..expression.vocabulary import SHAPES
+from ..expression.vocabulary import SHAPES, UnknownNameError, shape_code
 from ..files import atomic_path
-from .series import Series, Windows, concatenate, cut, windows_from_arrays
-from .windows import STRIDE, SUMMARY_FIELDS, WINDOW
+from .series import Series, Windows, cut
+from .sources.common import Expressions, Source
+from .windows import STRIDE, WINDOW, count_windows
 
 if TYPE_CHECKING:
     from datasets import Features
 
 __all__ = [
     "SCHEMA",
+    "blend",
     "build",
     "features",
-    "label_agreement",
+    "parse_overrides",
     "read_table",
-    "shape_counts",
-    "to_table",
-    "to_windows",
-    "write_table",
+    "synthesize",
+    "table_from_windows",
+    "typed",
+    "windows_from_table",
+    "write_parquet",
 ]
 
-STATE_COLUMNS: Final = ("t", "E", "I", "S", "V", "ethical_drift")
-Tokens = Sequence[Sequence[Sequence[str]]]
+_LISTS = ("t", *EISV_DIMS, "ethical_drift")
+_DOUBLES = {"feature": {"dtype": "float64", "_type": "Value"}, "_type": "List"}
+_FEATURES: dict[str, Any] = {
+    **dict.fromkeys(_LISTS, _DOUBLES),
+    "shape": {"names": list(SHAPES), "_type": "ClassLabel"},
+    "source": {"dtype": "string", "_type": "Value"},
+    "agent": {"dtype": "string", "_type": "Value"},
+    "t_start": {"dtype": "float64", "_type": "Value"},
+    "t_end": {"dtype": "float64", "_type": "Value"},
+    "tokens": {
+        "feature": {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"},
+        "_type": "List",
+    },
+}  # fmt: skip
 
-
-def _feature(kind: str, **fields: Any) -> dict[str, Any]:
-    return {**fields, "_type": kind}
-
-
-def _value(dtype: str) -> dict[str, Any]:
-    return _feature("Value", dtype=dtype)
-
-
-_FEATURES: Final[dict[str, dict[str, Any]]] = {
-    "source": _value("string"),
-    "agent": _value("string"),
-    "t_start": _value("float64"),
-    "t_end": _value("float64"),
-    "shape": _feature("ClassLabel", names=list(SHAPES)),
-    **{name: _feature("List", feature=_value("float64")) for name in STATE_COLUMNS},
-    **{name: _value("int32" if name == "n_states" else "float64") for name in SUMMARY_FIELDS},
-    "tokens": _feature("List", feature=_feature("List", feature=_value("string"))),
-}
-"""The features in the form in which `datasets` stores them in a Parquet file's metadata."""
-
-_FLOATS: Final = pa.list_(pa.float64())
-SCHEMA: Final = pa.schema(
+_TEXTS = pa.list_(pa.string())
+SCHEMA = pa.schema(
     [
-        ("source", pa.string()),
-        ("agent", pa.string()),
-        ("t_start", pa.float64()),
-        ("t_end", pa.float64()),
-        ("shape", pa.int64()),
-        *((name, _FLOATS) for name in STATE_COLUMNS),
-        *((f, pa.int32() if f == "n_states" else pa.float64()) for f in SUMMARY_FIELDS),
-        ("tokens", pa.list_(pa.list_(pa.string()))),
+        *(pa.field(name, pa.list_(pa.float64())) for name in _LISTS),
+        pa.field("shape", pa.int64()),
+        pa.field("source", pa.string()),
+        pa.field("agent", pa.string()),
+        pa.field("t_start", pa.float64()),
+        pa.field("t_end", pa.float64()),
+        pa.field("tokens", pa.list_(_TEXTS)),
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
-"""One window a row: where it comes from, its shape's code, its states in columns [s; 1], its
-summary (as `SUMMARY_FIELDS`), and the expressions uttered while it lasted."""
+"""Arrow schema of the typed dataset; its metadata tells `datasets` the class labels."""
 
 
 def features() -> Features:
-    """Return the schema as `datasets.Features`; `shape` is a ClassLabel with the nine names."""
+    """Return the schema as `datasets.Features`."""
     from datasets import Features
 
     return Features.from_dict(_FEATURES)
 
 
-def to_table(
+def table_from_windows(
     windows: Windows,
-    source: str | Sequence[str],
+    *,
+    source: str,
     agent: str | Sequence[str],
-    tokens: Tokens | None = None,
+    expressions: Expressions | None = None,
 ) -> pa.Table:
-    """Return windows as a table of the schema.
+    """Write windows as rows of the typed dataset.
 
     Parameters
     ----------
     windows
         n windows.
     source, agent
-        One for all, or one a window.
-    tokens
-        For each window, the expressions uttered while it lasted; none by default.
-    """
-    n, w = windows.t.shape
-    offsets = (
-        pa.array(np.arange(0, n * w + 1, w, dtype=np.int32)) if n else pa.array([0], pa.int32())
-    )
-    states = {"t": windows.t, "ethical_drift": windows.ethical_drift}
-    states |= {name: windows.X[:, :, j] for j, name in enumerate("EISV")}
-    columns: dict[str, Any] = {
-        "source": _strings(source, n),
-        "agent": _strings(agent, n),
-        "t_start": windows.t[:, 0],
-        "t_end": windows.t[:, -1],
-        "shape": windows.shape.astype(np.int64),
-        "tokens": pa.array([[]] * n if tokens is None else tokens, SCHEMA.field("tokens").type),
-    }
-    for name in STATE_COLUMNS:
-        flat = pa.array(np.ascontiguousarray(states[name]).ravel())
-        columns[name] = pa.ListArray.from_arrays(offsets, flat)
-    for j, name in enumerate(SUMMARY_FIELDS):
-        values = windows.summary[:, j]
-        columns[name] = (
-            values.astype(np.int32) if name == "n_states" else np.ascontiguousarray(values)
-        )
-    return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
-
-
-def to_windows(table: pa.Table) -> Windows:
-    """Return a table's windows; the states are classified and summarised anew.
-
-    Raises
-    ------
-    InputError
-        A column is missing, windows have different lengths, or a stored shape is not the one that
-        the rules give; the message names the row.
-    """
-    missing = [name for name in (*STATE_COLUMNS, "shape") if name not in table.column_names]
-    if missing:
-        raise InputError(f"column {missing[0]!r} is missing: this is not a table of windows")
-    states = {name: _matrix(table, name) for name in STATE_COLUMNS}
-    X = np.stack([states[name] for name in "EISV"], axis=2)
-    windows = windows_from_arrays(states["t"], X, states["ethical_drift"])
-    stored = table["shape"].to_numpy()
-    if (stored != windows.shape).any():
-        row = int(np.argmax(stored != windows.shape))
-        raise InputError(
-            f"row {row}: shape is stored as {_name(stored[row])}, the rules give "
-            f"{SHAPES[windows.shape[row]]}; build the dataset again"
-        )
-    return windows
-
-
-def build(
-    series: Iterable[Series],
-    *,
-    window: int = WINDOW,
-    stride: int = STRIDE,
-    utterances: tuple[npt.NDArray[np.float64], Sequence[Sequence[str]]] | None = None,
-) -> pa.Table:
-    """Cut series into windows and put them into one table, in the order of the series.
-
-    Parameters
-    ----------
-    series
-        States of one agent each; one that is shorter than a window adds nothing.
-    window, stride
-        As for `classify`.
-    utterances
-        (times [s] in increasing order, expressions): each window gets those uttered from its first
-        state's time to its last's.
-
-    Raises
-    ------
-    InputError
-        No series is as long as a window, or as for `classify`.
-    """
-    tables = []
-    longest = 0
-    for one in series:
-        longest = max(longest, len(one))
-        if len(one) < window:
-            continue
-        windows = cut(one, window, stride)
-        tokens = None
-        if utterances is not None:
-            first = np.searchsorted(utterances[0], windows.t[:, 0], side="left").tolist()
-            last = np.searchsorted(utterances[0], windows.t[:, -1], side="right").tolist()
-            tokens = [utterances[1][a:b] for a, b in zip(first, last, strict=True)]
-        tables.append(to_table(windows, one.source, one.agent, tokens))
-    if not tables:
-        raise InputError(
-            f"a window of {window} states is longer than every series (the longest has {longest}): "
-            "give more states or a shorter window"
-        )
-    return pa.concat_tables(tables)
-
-
-def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
-    """Write a table as Parquet, whole or not at all; the same table gives the same bytes.
-
-    Raises
-    ------
-    InputError
-        The disk is full or not writable.
-    """
-    with atomic_path(path) as aside:
-        pq.write_table(table, aside, compression="zstd", compression_level=3, row_group_size=4096)
-
-
-def read_table(path: str | os.PathLike[str]) -> pa.Table:
-    """Read windows from a Parquet file, or from all those of a folder in order of name.
-
-    Raises
-    ------
-    InputError
-        There is none, one is not Parquet, or a column is missing; the message names the file.
-    """
-    where = Path(path)
-    files = sorted(where.rglob("*.parquet")) if where.is_dir() else [where]
-    if not files or not files[0].exists():
-        raise InputError(f"{path}: no Parquet file there")
-    tables = []
-    for file in files:
-        try:
-            table = pq.read_table(file)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(
-                f"{file}: not a Parquet file ({str(error).splitlines()[0]})"
-            ) from error
-        missing = [name for name in SCHEMA.names if name not in table.column_names]
-        if missing:
-            raise InputError(f"{file}: column {missing[0]!r} is missing: not a table of windows")
-        try:
-            tables.append(table.select(SCHEMA.names).cast(SCHEMA))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-            raise InputError(f"{file}: {str(error).splitlines()[0]}") from error
-    return pa.concat_tables(tables)
-
-
-def shape_counts(shape: npt.NDArray[np.integer]) -> dict[str, int]:
-    """Return how many windows each shape has, in the order of `SHAPES`."""
-    return dict(zip(SHAPES, np.bincount(shape, minlength=len(SHAPES)).tolist(), strict=True))
-
-
-def label_agreement(
-    series: Iterable[Series], lengths: Sequence[int] = (4, 8, 10, 15, 20), *, window: int = WINDOW
-) -> list[dict[str, Any]]:
-    """Compare labels of windows with the labels of their last k states alone.
+        Where they come from, and whose they are: one name, or one a window.
+    expressions
+        What was uttered; each window takes what was uttered within it.
 
     Returns
     -------
-    list of dict
-        For each k: `n_states`, `windows`, `agreement` in [0, 1], and the commonest mismatch as
-        `mismatch` (from, to) and `mismatch_windows`; None and 0 where there is none.
+    pyarrow.Table
+        n rows in `SCHEMA`.
+    """
+    n, width = windows.t.shape
+    offsets = np.arange(n + 1, dtype=np.int32) * width if n * width < 2**31 else None
+    if offsets is None:
+        raise InputError(f"{n} windows of {width} states are too many for one table: write parts")
+
+    def lists(values: npt.NDArray[np.float64]) -> pa.Array:
+        flat = np.ascontiguousarray(values).reshape(-1)
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+
+    t_start, t_end = windows.t[:, 0], windows.t[:, -1]
+    columns = [
+        lists(windows.t),
+        *(lists(windows.X[:, :, j]) for j in range(4)),
+        lists(windows.ethical_drift),
+        pa.array(windows.shape.astype(np.int64)),
+        pa.array([source] * n, pa.string()),
+        pa.array([agent] * n if isinstance(agent, str) else list(agent), pa.string()),
+        pa.array(np.ascontiguousarray(t_start)),
+        pa.array(np.ascontiguousarray(t_end)),
+        _tokens(expressions or Expressions(), t_start, t_end),
+    ]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _tokens(
+    said: Expressions, t_start: npt.NDArray[np.float64], t_end: npt.NDArray[np.float64]
+) -> pa.Array:
+    first, stop = said.within(t_start, t_end)
+    count = stop - first
+    begin = np.concatenate([[0], np.cumsum(count)])
+    which = np.arange(begin[-1]) + np.repeat(first - begin[:-1], count)
+    each = pa.array([list(e) for e in said.tokens], _TEXTS).take(pa.array(which))
+    return pa.ListArray.from_arrays(pa.array(begin.astype(np.int32)), each)
+
+
+def windows_from_table(table: pa.Table) -> Windows:
+    """Read rows of the typed dataset as windows; summaries are taken anew, labels are kept.
 
     Raises
     ------
     InputError
-        There are no windows, or k is not in [2, window].
+        A column is missing, windows differ in length, or a value is not finite.
     """
-    whole = concatenate([cut(one, window) for one in series if len(one) >= window])
-    rows = []
-    for k in lengths:
-        if not 2 <= k <= window:
-            raise InputError(f"{k} states of a window of {window}: k must be in [2, {window}]")
-        last = windows_from_arrays(whole.t[:, -k:], whole.X[:, -k:], whole.ethical_drift[:, -k:])
-        pairs = np.zeros((len(SHAPES), len(SHAPES)), np.int64)
-        np.add.at(pairs, (whole.shape, last.shape), 1)
-        agreeing = int(np.trace(pairs))
-        np.fill_diagonal(pairs, 0)
-        a, b = np.unravel_index(int(pairs.argmax()), pairs.shape)
-        rows.append(
-            {
-                "n_states": k,
-                "windows": len(whole),
-                "agreement": agreeing / len(whole),
-                "mismatch": [SHAPES[a], SHAPES[b]] if pairs[a, b] else None,
-                "mismatch_windows": int(pairs[a, b]),
-            }
+    from .windows import label_each
+
+    missing = [name for name in (*_LISTS, "shape") if name not in table.column_names]
+    if missing:
+        raise InputError(f"not the typed dataset: it has no column {missing[0]!r}")
+    lengths = np.unique(np.asarray(table["t"].combine_chunks().value_lengths()))
+    if len(lengths) != 1:
+        raise InputError(
+            f"windows of {', '.join(map(str, lengths.tolist())) or 'no'} states: take the rows of "
+            "one length"
         )
-    return rows
+
+    def flat(name: str) -> npt.NDArray[np.float64]:
+        column = table[name].combine_chunks()
+        values = column.flatten().to_numpy(zero_copy_only=False)
+        if column.null_count or len(values) != table.num_rows * lengths[0]:
+            raise InputError(f"column {name!r}: its lists are not as long as those of 't'")
+        return np.asarray(values).reshape(-1, int(lengths[0]))
+
+    t, drift = flat("t"), flat("ethical_drift")
+    X = np.stack([flat(dim) for dim in EISV_DIMS], axis=-1)
+    shape = np.asarray(table["shape"].combine_chunks())
+    if shape.dtype.kind not in "iu" or shape.min() < 0 or shape.max() >= len(SHAPES):
+        raise InputError(f"column 'shape': codes must be whole numbers from 0 to {len(SHAPES) - 1}")
+    return Windows(t, X, drift, shape.astype(np.int8), label_each(t, X, drift)[1])
 
 
-def _strings(value: str | Sequence[str], n: int) -> pa.Array:
-    return pa.array([value] * n if isinstance(value, str) else value, pa.string())
+def build(source: Source, window: int = WINDOW, stride: int = STRIDE) -> pa.Table:
+    """Cut the series of a source into windows: the typed dataset.
+
+    Series shorter than a window give none.
+
+    Raises
+    ------
+    InputError
+        No series is long enough.
+    """
+    long_enough = [s for s in source.series if count_windows(len(s), window, stride)]
+    if not long_enough:
+        longest = max((len(s) for s in source.series), default=0)
+        raise InputError(
+            f"a window of {window} states is longer than the longest series, of {longest}: "
+            "give more states or a shorter window"
+        )
+    return pa.concat_tables([_rows(s, source.expressions, window, stride) for s in long_enough])
 
 
-def _matrix(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    column = table[name].combine_chunks()
-    lengths = np.diff(column.offsets.to_numpy())
-    if lengths.size == 0 or (lengths != lengths[0]).any():
-        row = int(np.argmax(lengths != lengths[0])) if lengths.size else 0
-        raise InputError(f"row {row}: column {name!r} has another length than the first row")
-    values = column.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
-    return np.asarray(values.reshape(len(lengths), -1))
+def _rows(series: Series, said: Expressions, window: int, stride: int) -> pa.Table:
+    windows = cut(series, window, stride)
+    return table_from_windows(windows, source=series.source, agent=series.agent, expressions=said)
 
 
-def _name(code: int) -> str:
-    return SHAPES[code] if 0 <= code < len(SHAPES) else repr(code)
+def synthesize(
+    counts: Mapping[str, int], *, window: int = WINDOW, v_max: float = 1.0, seed: int
+) -> pa.Table:
+    """Generate synthetic windows as the typed dataset; each window is an agent of its own.
+
+    Parameters
+    ----------
+    counts
+        Shape to number of windows.
+    window, v_max, seed
+        As for `synthetic.generate`.
+    """
+    from .synthetic import generate
+
+    seeds = np.random.SeedSequence(seed).generate_state(len(SHAPES))
+    parts = []
+    for shape, count in counts.items():
+        code = shape_code(shape)
+        drawn = generate(shape, count, window=window, v_max=v_max, seed=int(seeds[code]))
+        names = [f"{shape}-{i}" for i in range(count)]
+        parts.append(table_from_windows(drawn, source="synthetic", agent=names))
+    return pa.concat_tables(parts)
+
+
+def parse_overrides(overrides: Iterable[str], per_shape: int) -> dict[str, int]:
+    """Return how many windows each shape is to have: `per_shape`, but for `name=n` overrides.
+
+    Raises
+    ------
+    InputError
+        An override is not `name=n` with a shape's name and a count.
+
+    Examples
+    --------
+    >>> parse_overrides(["drift_dissonance=800"], 400)["drift_dissonance"]
+    800
+    """
+    counts = dict.fromkeys(SHAPES, per_shape)
+    for override in overrides:
+        name, _, count = override.partition("=")
+        try:
+            shape_code(name)
+        except UnknownNameError as error:
+            raise InputError(f"--shape-overrides {override}: {error}") from None
+        if not count.isdecimal():
+            raise InputError(f"--shape-overrides {override}: write it as {name}=800")
+        counts[name] = int(count)
+    return counts
+
+
+def blend(
+    real: pa.Table, synthetic: pa.Table, counts: Mapping[str, int], *, real_at_most: int, seed: int
+) -> pa.Table:
+    """Blend real windows with synthetic ones: real first, synthetic where real ones lack.
+
+    Parameters
+    ----------
+    real, synthetic
+        Typed tables.
+    counts
+        Shape to number of windows wanted.
+    real_at_most
+        Real windows of a shape at most; the rest of the shape's count is filled with synthetic.
+    seed
+        Seed of the choice among more windows than are wanted.
+
+    Returns
+    -------
+    pyarrow.Table
+        Real rows, then synthetic ones, each in their order.
+
+    Raises
+    ------
+    InputError
+        There are too few windows of a shape, both kinds together.
+    """
+    rng = np.random.default_rng(seed)
+
+    def choose(table: pa.Table, shape: str, most: int) -> npt.NDArray[np.int64]:
+        there = np.flatnonzero(np.asarray(table["shape"]) == shape_code(shape))
+        return rng.choice(there, min(most, len(there)), replace=False)
+
+    first: list[npt.NDArray[np.int64]] = []
+    second: list[npt.NDArray[np.int64]] = []
+    for shape, count in counts.items():
+        first.append(choose(real, shape, min(real_at_most, count)))
+        second.append(choose(synthetic, shape, count - len(first[-1])))
+        found = len(first[-1]) + len(second[-1])
+        if found < count:
+            raise InputError(
+                f"{shape}: {found} windows, real and synthetic, where {count} are wanted; "
+                "generate more"
+            )
+    parts = ((real, first), (synthetic, second))
+    return pa.concat_tables(
+        [table.take(pa.array(np.sort(np.concatenate(rows)))) for table, rows in parts]
+    )
+
+
+def write_parquet(path: str | os.PathLike[str], table: pa.Table) -> None:
+    """Write a table as Parquet: equal tables give equal bytes, and a file is whole or not there.
+
+    Raises
+    ------
+    InputError
+        The disk is full or not writable; `path` is then as it was.
+    """
+    from pyarrow import parquet
+
+    # Through Python's own file, whose errors say what the system said.
+    with atomic_path(path) as aside, aside.open("wb") as stream:
+        parquet.write_table(
+            table.combine_chunks(), stream, compression="zstd", row_group_size=1 << 20
+        )
+
+
+def read_table(path: str | os.PathLike[str]) -> pa.Table:
+    """Read the typed dataset back from one Parquet file.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not Parquet, or has another schema.
+    """
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (pa.ArrowException, OSError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as Parquet ({text})") from error
+    return typed(table, str(path))
+
+
+def typed(table: pa.Table, name: str) -> pa.Table:
+    """Return the columns of `SCHEMA`, cast to it, or refuse the table.
+
+    Raises
+    ------
+    InputError
+        A column is missing or of another type.
+    """
+    missing = [field.name for field in SCHEMA if field.name not in table.column_names]
+    if missing:
+        raise InputError(f"{name}: not the typed dataset, it has no column {missing[0]!r}")
+    try:
+        return table.select(SCHEMA.names).cast(SCHEMA)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"{name}: not the typed dataset ({text})") from error

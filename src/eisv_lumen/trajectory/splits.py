@@ -37,9 +37,9 @@ class Splits:
     test: Rows
     dropped: Rows
 
-    def __iter__(self) -> Any:
-        """Yield (name, rows) of the three splits."""
-        return iter((name, getattr(self, name)) for name in SPLITS)
+    def items(self) -> list[tuple[str, Rows]]:
+        """Return name and rows of the three splits."""
+        return [(name, getattr(self, name)) for name in SPLITS]
 
 
 def split(table: pa.Table, *, seed: int, fractions: Sequence[float] = FRACTIONS) -> Splits:
@@ -48,7 +48,7 @@ def split(table: pa.Table, *, seed: int, fractions: Sequence[float] = FRACTIONS)
     Windows of one `agent` of one `source` are taken to share states where their times
     [t_start, t_end] meet. The windows of an agent are cut into runs: at every gap between
     windows that do not meet, and after ten windows at most. Runs are dealt to the splits, those
-    with the rarest shapes first, each to the split that lacks its shapes most. Where
+    with the rarest shapes first, each to the split that lacks most of its rarest shape. Where
     neighbouring runs went to different splits, the windows of the later one that meet the
     earlier one are dropped.
 
@@ -84,11 +84,11 @@ def split(table: pa.Table, *, seed: int, fractions: Sequence[float] = FRACTIONS)
                 f"split {name!r} is empty: {table.num_rows} windows are too few, or they share "
                 "states too closely; give more windows, or a longer stride"
             )
-    return Splits(*rows, dropped=np.flatnonzero(~keep))
+    return Splits(rows[0], rows[1], rows[2], np.flatnonzero(~keep))
 
 
 def _owners(table: pa.Table) -> Rows:
-    """Number the (source, agent) pairs."""
+    """Give each (source, agent) a number."""
     codes = [
         np.asarray(table[name].combine_chunks().dictionary_encode().indices.fill_null(-1))
         for name in ("source", "agent")
@@ -98,7 +98,7 @@ def _owners(table: pa.Table) -> Rows:
 
 
 def _runs(owner: Rows, start: npt.NDArray[Any], end: npt.NDArray[Any]) -> Rows:
-    """Number the runs of windows, which come sorted by owner and start."""
+    """Give each run a number; windows come sorted by owner and start."""
     out = np.empty(len(owner), np.int64)
     number, length, reach = -1, 0, -np.inf
     previous = -1
@@ -118,12 +118,12 @@ def _deal(run: Rows, code: Rows, fractions: npt.NDArray[np.float64], seed: int) 
     np.add.at(counts, (run, code), 1)
     total = counts.sum(axis=0)
     lacking = fractions[:, None] * total
-    weight = 1 / np.maximum(total, 1)
-    rarest = np.where(counts > 0, total, np.inf).min(axis=1)
+    rarest = np.where(counts > 0, total, np.inf).argmin(axis=1)
     shuffled = np.random.default_rng(seed).permutation(len(counts))
     side = np.empty(len(counts), np.int64)
-    for r in shuffled[np.argsort(rarest[shuffled], kind="stable")].tolist():
-        side[r] = np.argmax(lacking @ (counts[r] * weight))
+    for r in shuffled[np.argsort(total[rarest[shuffled]], kind="stable")].tolist():
+        most = lacking[:, rarest[r]]
+        side[r] = max(range(3), key=lambda k: (most[k], lacking[k].sum()))
         lacking[side[r]] -= counts[r]
     return side
 

@@ -1,0 +1,283 @@
+"""States as columns of a Parquet or CSV file: t or timestamp, E, I, S, V, and two that may lack.
+
+`ethical_drift` and `agent` may lack; other columns are left alone. Whole files become series;
+files too large for that are classified batch by batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...eisv import EISV_DIMS
+from ...errors import InputError
+from ..series import Series
+from ..windows import STRIDE, WINDOW, classify_stream
+from .common import Report, Source, in_time_order, parse_times
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["classify_file", "column_names", "read_states", "write_states"]
+
+Floats = npt.NDArray[np.float64]
+_ROWS = 1 << 17
+"""Rows in a batch of a stream: about 7 MB of columns."""
+
+
+def column_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the columns of a Parquet or CSV file.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is neither.
+    """
+    with _reading(path):
+        return list(_open(path)[0].names)
+
+
+def read_states(path: str | os.PathLike[str]) -> Source:
+    """Read states from a Parquet or CSV file; one series an agent, sorted by time.
+
+    `t` is in seconds since the epoch; `timestamp` is a timestamp or a text in ISO-8601 (naive is
+    UTC). Rows with a NULL among time and E, I, S, V are skipped and counted; a NULL drift is 0.
+
+    Raises
+    ------
+    InputError
+        The file is missing or is neither, a column is missing or holds no numbers, a value is not
+        finite; the message names row and column.
+    """
+    parts: list[tuple[Floats, Floats, Floats | None, Any]] = []
+    rows = null_rows = 0
+    with _reading(path):
+        schema, batches = _open(path)
+        wanted = _wanted(schema, path)
+        for batch in batches(wanted):
+            part, skipped = _columns(batch, path, rows)
+            rows += batch.num_rows
+            null_rows += skipped
+            parts.append(part)
+    if rows == null_rows:
+        raise InputError(f"{path}: holds no usable state ({rows} rows, {null_rows} with a NULL)")
+    t = np.concatenate([p[0] for p in parts])
+    X = np.concatenate([p[1].T for p in parts], axis=1).T
+    drift = (
+        None if parts[0][2] is None else np.concatenate([p[2] for p in parts if p[2] is not None])
+    )
+    agents = np.concatenate([p[3] for p in parts]) if "agent" in wanted else np.zeros(len(t), "U1")
+    series, moved = [], 0
+    for agent, mine in _by_agent(agents):
+        n, time, (states, found) = in_time_order(
+            t[mine], np.asfortranarray(X[mine]), None if drift is None else drift[mine]
+        )
+        moved += n
+        series.append(Series(time, states, found, source=Path(path).stem, agent=agent))
+    return Source(series, Report(rows, null_rows, moved, agents=len(series)))
+
+
+def classify_file(
+    path: str | os.PathLike[str], *, window: int = WINDOW, stride: int = STRIDE
+) -> Iterator[npt.NDArray[np.int8]]:
+    """Classify the one series of a Parquet or CSV file, batch by batch.
+
+    Memory is that of a batch, whatever the size of the file.
+
+    Yields
+    ------
+    ndarray, int8
+        Codes of the windows that each batch completes.
+
+    Raises
+    ------
+    InputError
+        As for `read_states` and `classify`; the file has several agents or a NULL, or its times
+        decrease: what has to be sorted cannot be streamed.
+    """
+
+    def parts() -> Iterator[tuple[Floats, Floats, Floats | None]]:
+        rows, first = 0, None
+        schema, batches = _open(path)
+        for batch in batches(_wanted(schema, path)):
+            (t, X, drift, agents), skipped = _columns(batch, path, rows)
+            rows += batch.num_rows
+            if skipped:
+                raise InputError(
+                    f"{path}, rows up to {rows}: a NULL among the states; {_mend(path)}"
+                )
+            if agents is not None and len(agents):
+                first = agents[0] if first is None else first
+                if (agents != first).any():
+                    raise InputError(f"{path}, rows up to {rows}: several agents; {_mend(path)}")
+            yield t, X, drift
+
+    with _reading(path):
+        try:
+            yield from classify_stream(parts(), window=window, stride=stride)
+        except InputError as error:
+            known = str(error).startswith(str(path))
+            raise error if known else InputError(f"{path}: {error}") from error
+
+
+def write_states(path: str | os.PathLike[str], series: list[Series]) -> None:
+    """Write series to one Parquet file of states: agent, t, E, I, S, V, ethical_drift.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    import pyarrow as pa
+
+    from ..dataset import write_parquet
+
+    drifts = [np.zeros(len(s)) if s.ethical_drift is None else s.ethical_drift for s in series]
+    agents = pa.DictionaryArray.from_arrays(
+        np.repeat(np.arange(len(series), dtype=np.int32), [len(s) for s in series]),
+        pa.array([s.agent for s in series], pa.string()),
+    )
+    states = np.concatenate([s.X.T for s in series], axis=1)
+    columns = {
+        "agent": agents.cast(pa.string()),
+        "t": np.concatenate([s.t for s in series]),
+        **dict(zip(EISV_DIMS, states, strict=True)),
+        "ethical_drift": np.concatenate(drifts),
+    }
+    write_parquet(path, pa.table(columns))
+
+
+def _mend(path: str | os.PathLike[str]) -> str:
+    return f"read it whole instead: eisv-lumen data build {path}"
+
+
+def _by_agent(agents: npt.NDArray[Any]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """Yield each agent, in the order in which they appear, with its rows in their order."""
+    names, first, inverse = np.unique(agents, return_index=True, return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    ends = np.cumsum(np.bincount(inverse))
+    for k in np.argsort(first).tolist():
+        yield str(names[k]), order[ends[k - 1] if k else 0 : ends[k]]
+
+
+class _reading:
+    """Turn what pyarrow says about a file into our one message."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        if not Path(self.path).is_file():
+            raise InputError(f"{self.path}: no such file")
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        import pyarrow as pa
+
+        if isinstance(error, pa.ArrowException | OSError) and not isinstance(error, InputError):
+            text = " ".join(str(error).split())
+            raise InputError(f"{self.path}: cannot be read ({text})") from error
+
+
+def _open(
+    path: str | os.PathLike[str],
+) -> tuple[pa.Schema, Callable[[list[str]], Iterator[pa.RecordBatch]]]:
+    """Return the schema of a file, and a function that streams some of its columns."""
+    if Path(path).suffix.lower() == ".csv":
+        from pyarrow import csv
+
+        read = csv.ReadOptions(use_threads=False, block_size=8 << 20)
+        with csv.open_csv(path, read_options=read) as first:
+            schema = first.schema
+
+        def stream_csv(wanted: list[str]) -> Iterator[pa.RecordBatch]:
+            import pyarrow as pa
+
+            types = {c: pa.float64() for c in wanted if c not in ("timestamp", "agent")}
+            types |= {c: pa.string() for c in wanted if c in ("timestamp", "agent")}
+            convert = csv.ConvertOptions(include_columns=wanted, column_types=types)
+            yield from csv.open_csv(path, read_options=read, convert_options=convert)
+
+        return schema, stream_csv
+
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow
+
+    def stream_parquet(wanted: list[str]) -> Iterator[pa.RecordBatch]:
+        with parquet.ParquetFile(path) as file:
+            yield from file.iter_batches(_ROWS, columns=wanted, use_threads=False)
+
+    return schema, stream_parquet
+
+
+def _wanted(schema: pa.Schema, path: str | os.PathLike[str]) -> list[str]:
+    names = schema.names
+    time = next((name for name in ("t", "timestamp") if name in names), None)
+    missing = ["t (or timestamp)"] * (time is None) + [d for d in EISV_DIMS if d not in names]
+    if missing:
+        raise InputError(f"{path}: no column {missing[0]}; it has {', '.join(names) or 'none'}")
+    more = [name for name in ("ethical_drift", "agent") if name in names]
+    return [str(time), *EISV_DIMS, *more]
+
+
+def _columns(
+    batch: pa.RecordBatch, path: str | os.PathLike[str], start: int
+) -> tuple[tuple[Floats, Floats, Floats | None, Any], int]:
+    """Return (t, X, drift, agents) of the whole rows of a batch, and how many rows are not."""
+    import pyarrow.compute as pc
+
+    needed = [batch.schema.names[0], *EISV_DIMS]
+    valid = np.logical_and.reduce([np.asarray(batch[name].is_valid()) for name in needed])
+    rows = np.flatnonzero(valid)
+    batch = batch if valid.all() else batch.take(rows)
+
+    def where(i: int) -> str:
+        return f"{path}, row {start + int(rows[i])}"
+
+    def floats(name: str) -> Floats:
+        column = batch[name]
+        if name == "ethical_drift":
+            column = pc.fill_null(column, 0)
+        values = _numbers(column, f"{path}: column {name}")
+        bad = ~np.isfinite(values)
+        if bad.any():
+            i = int(np.argmax(bad))
+            raise InputError(
+                f"{where(i)}: {name} is {values[i]}, not finite; drop or mend that row"
+            )
+        return values
+
+    t = floats("t") if needed[0] == "t" else _times(batch["timestamp"], where)
+    X = np.stack([floats(dim) for dim in EISV_DIMS]).T
+    drift = floats("ethical_drift") if "ethical_drift" in batch.schema.names else None
+    agents = None
+    if "agent" in batch.schema.names:
+        agents = np.asarray(pc.fill_null(batch["agent"].cast("string"), ""), dtype=np.str_)
+    return (t, X, drift, agents), len(valid) - len(rows)
+
+
+def _numbers(column: pa.Array, what: str) -> Floats:
+    import pyarrow as pa
+
+    kind = column.type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+        raise InputError(f"{what} holds {kind}, not numbers")
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+
+
+def _times(column: pa.Array, where: Callable[[int], str]) -> Floats:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[kind.unit]
+        return np.asarray(column.cast(pa.int64())) / ticks
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return parse_times(column.cast(pa.string()), where)
+    raise InputError(f"{where(0)}: timestamp holds {kind}, neither times nor texts")

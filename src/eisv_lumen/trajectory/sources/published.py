@@ -1,0 +1,130 @@
+"""The published dataset, whose columns hold JSON in strings: read, never written.
+
+Columns: `shape` (a name), `eisv_states` (JSON: a list of states), `derivatives` (not read: they
+follow from the states), `t_start`, `t_end`, `provenance`, `tokens` (JSON: a list of expressions,
+each a list of tokens), `n_expressions`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from ...eisv import EISV_DIMS
+from ...errors import InputError
+from ...expression.vocabulary import UnknownNameError, shape_code, strip_tildes
+from .common import parse_times
+from .governance import drift_of, number
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["STATES_COLUMN", "typed_from_published"]
+
+STATES_COLUMN = "eisv_states"
+"""A table with this column is in the published schema."""
+
+
+def typed_from_published(table: pa.Table, name: str) -> pa.Table:
+    """Turn the published schema into the typed one (`trajectory.dataset.SCHEMA`).
+
+    A state is an object with E, I, S, V and `t` (seconds) or `timestamp` (ISO-8601), in either
+    case of letters; a drift may stand in it. The published labels are kept as they are.
+
+    Parameters
+    ----------
+    table
+        With the columns `shape` and `eisv_states`; `provenance` and `tokens` may lack.
+    name
+        What messages call the table.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or a row cannot be read; the message names row and field.
+    """
+    import pyarrow as pa
+
+    from ..dataset import SCHEMA
+
+    for column in ("shape", STATES_COLUMN):
+        if column not in table.column_names:
+            raise InputError(f"{name}: no column {column!r}; it has {table.column_names}")
+    rows = table.num_rows
+    provenance = _texts(table, "provenance", rows)
+    tokens = _texts(table, "tokens", rows)
+    shapes, states = table["shape"].to_pylist(), table[STATES_COLUMN].to_pylist()
+    out: dict[str, list[Any]] = {field: [] for field in SCHEMA.names}
+    for i in range(rows):
+        place = f"{name}, row {i}"
+        t, values, drift = _window(_json(states[i], STATES_COLUMN, place), place)
+        try:
+            out["shape"].append(shape_code(shapes[i]))
+        except UnknownNameError as error:
+            raise InputError(f"{place}: {error}") from None
+        out["t"].append(t)
+        for j, dim in enumerate(EISV_DIMS):
+            out[dim].append([v[j] for v in values])
+        out["ethical_drift"].append(drift)
+        out["source"].append(provenance[i] or "published")
+        out["agent"].append("lumen" if provenance[i] == "lumen_real" else f"row-{i}")
+        out["t_start"].append(t[0])
+        out["t_end"].append(t[-1])
+        out["tokens"].append(_expressions(_json(tokens[i] or "[]", "tokens", place), place))
+    return pa.table(out, schema=SCHEMA)
+
+
+def _texts(table: pa.Table, column: str, rows: int) -> list[Any]:
+    return table[column].to_pylist() if column in table.column_names else [None] * rows
+
+
+def _json(text: Any, field: str, place: str) -> list[Any]:
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{place}: {field} is not JSON in a string ({error})") from None
+    if not isinstance(value, list):
+        raise InputError(f"{place}: {field} is not a list")
+    return value
+
+
+def _window(states: list[Any], place: str) -> tuple[list[float], list[list[float]], list[float]]:
+    """Return times, states and drifts of a window, in the order of time."""
+    if len(states) < 2:
+        raise InputError(f"{place}: {len(states)} states; a window needs at least 2")
+    window = []
+    for k, state in enumerate(states):
+        where = f"{place}, state {k}"
+        if not isinstance(state, dict):
+            raise InputError(f"{where}: not an object with t, E, I, S, V")
+        values = [number(_either_case(state, dim, where), dim, where) for dim in EISV_DIMS]
+        drift = drift_of(state.get("ethical_drift"), where)
+        window.append((_time(state, where), values, 0.0 if math.isnan(drift) else drift))
+    window.sort(key=lambda row: row[0])
+    return [w[0] for w in window], [w[1] for w in window], [w[2] for w in window]
+
+
+def _either_case(state: dict[str, Any], dim: str, where: str) -> Any:
+    for key in (dim, dim.lower()):
+        if key in state:
+            return state[key]
+    raise InputError(f"{where}: field {dim} is missing; it has {', '.join(map(str, state))}")
+
+
+def _time(state: dict[str, Any], where: str) -> float:
+    for key in ("t", "timestamp", "time"):
+        value = state.get(key)
+        if isinstance(value, str):
+            return float(parse_times([value], lambda _: where)[0])
+        if value is not None:
+            return number(value, key, where)
+    raise InputError(f"{where}: neither t nor timestamp; it has {', '.join(map(str, state))}")
+
+
+def _expressions(value: list[Any], place: str) -> list[list[str]]:
+    if value and all(isinstance(token, str) for token in value):
+        value = [value]  # one expression, not wrapped in a list of them
+    if not all(isinstance(e, list) and all(isinstance(x, str) for x in e) for e in value):
+        raise InputError(f"{place}: tokens is not a list of lists of texts")
+    return [[strip_tildes(token) for token in expression] for expression in value]
