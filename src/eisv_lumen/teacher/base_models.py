@@ -7,19 +7,17 @@ Hub or folder. No base runs code of its own, and weights are read from safetenso
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..errors import InputError
 from .prompt import Style
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "SMOLLM2",
@@ -51,8 +49,8 @@ class Placement:
 class Teacher:
     """A model and its tokenizer, placed and ready to speak."""
 
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
+    model: Any
+    tokenizer: Any
     placement: Placement
 
 
@@ -96,7 +94,7 @@ def load_base(
     seed: int,
     fields: dict[str, Any] | None = None,
     dtype: str = "float32",
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+) -> tuple[Any, Any]:
     """Load a base model on the CPU, with its tokenizer.
 
     Parameters
@@ -145,7 +143,7 @@ def load_teacher(folder: str | os.PathLike[str], device: str | None = None) -> T
     return Teacher(model, tokenizer, placement)
 
 
-def _from_pretrained(where: str, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _from_pretrained(where: str, dtype: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
@@ -164,7 +162,7 @@ def _from_pretrained(where: str, dtype: str) -> tuple[PreTrainedModel, PreTraine
     return model, tokenizer
 
 
-def _with_adapter(where: str, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _with_adapter(where: str, dtype: str) -> tuple[Any, Any]:
     from peft import PeftConfig, PeftModel
     from transformers import AutoTokenizer
 
@@ -208,7 +206,7 @@ def _smollm2() -> Path:
 @contextmanager
 def stay_awake() -> Iterator[None]:
     """Keep a Mac from falling asleep for the length of the block; nothing elsewhere."""
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         yield
         return
     guard = subprocess.Popen(["caffeinate", "-i", "-w", str(os.getpid())])

@@ -5,25 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
 from ..expression.law import EXPRESSIONS, ExpressionLaw
-from ..trajectory.series import Windows
-from .prompt import Style, messages, render_answer, render_summaries, render_windows
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from .prompt import messages, render_answer
 
 __all__ = [
     "CHAT_OPTIONS",
     "Examples",
     "answer_ids",
-    "examples_from_summaries",
-    "examples_from_windows",
+    "draw_examples",
     "prompt_ids",
     "trl_rows",
 ]
@@ -53,11 +48,6 @@ class Examples:
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def shuffled(self, seed: int) -> Examples:
-        """Return the examples in another order."""
-        order = np.random.default_rng(seed).permutation(len(self))
-        return Examples([self.prompts[i] for i in order], self.shape[order], self.drawn[order])
-
     def digest(self) -> str:
         """Return the SHA-256 of prompts, shapes and draws: what a training run was given."""
         sha = hashlib.sha256("\0".join(self.prompts).encode())
@@ -66,17 +56,21 @@ class Examples:
         return sha.hexdigest()
 
 
-def examples_from_windows(
-    windows: Windows, style: Style, laws: Sequence[ExpressionLaw], seed: int, draws: int = 1
+def draw_examples(
+    prompts: list[str],
+    shape: npt.NDArray[np.int8],
+    laws: Sequence[ExpressionLaw],
+    seed: int,
+    draws: int = 1,
 ) -> Examples:
-    """Make examples of windows.
+    """Draw what the voice says of each window.
 
     Parameters
     ----------
-    windows
-        Windows with their shapes.
-    style
-        Style of the prompts.
+    prompts
+        User messages of n windows.
+    shape : ndarray, shape (n,), int8
+        Positions in `SHAPES`.
     laws
         The nine laws to imitate, in the order of `SHAPES`.
     seed
@@ -89,34 +83,6 @@ def examples_from_windows(
     InputError
         There are no windows.
     """
-    return _make(render_windows(windows, style), windows.shape, laws, seed, draws)
-
-
-def examples_from_summaries(
-    summary: npt.NDArray[np.float64],
-    shape: npt.NDArray[np.int8],
-    style: Style,
-    laws: Sequence[ExpressionLaw],
-    seed: int,
-    draws: int = 1,
-) -> Examples:
-    """Make examples of window summaries; parameters as for `examples_from_windows`.
-
-    Raises
-    ------
-    InputError
-        There are no summaries, or the style needs the states.
-    """
-    return _make(render_summaries(summary, style, shape), shape, laws, seed, draws)
-
-
-def _make(
-    prompts: list[str],
-    shape: npt.NDArray[np.int8],
-    laws: Sequence[ExpressionLaw],
-    seed: int,
-    draws: int,
-) -> Examples:
     if not prompts:
         raise InputError("no windows to make examples of: the split is empty")
     rng = np.random.default_rng(seed)
@@ -139,7 +105,7 @@ def trl_rows(examples: Examples) -> Iterator[dict[str, Any]]:
             }
 
 
-def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[list[int]]:
+def prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
     """Return the token ids of each chat, up to where the assistant begins to speak."""
     texts = tokenizer.apply_chat_template(
         [messages(prompt) for prompt in prompts],
@@ -151,9 +117,7 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> li
     return ids
 
 
-def answer_ids(
-    tokenizer: PreTrainedTokenizerBase, expressions: Sequence[Sequence[str]]
-) -> list[list[int]]:
+def answer_ids(tokenizer: Any, expressions: Sequence[Sequence[str]]) -> list[list[int]]:
     """Return the token ids of each expression's answer, the end of the turn included."""
     texts = [render_answer(expression) for expression in expressions]
     ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]

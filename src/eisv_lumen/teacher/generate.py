@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -71,12 +71,12 @@ def generate(
             "they must be ≥ 0, ≥ 0, in (0, 1] and ≥ 1"
         )
     model, tokenizer = teacher.model, teacher.tokenizer
-    sampling = {"do_sample": False}
+    sampling: dict[str, Any] = {"do_sample": False}
     if temperature > 0:
         sampling = {
             "do_sample": True, "temperature": float(temperature), "top_k": top_k, "top_p": top_p,
         }  # fmt: skip
-    config = GenerationConfig(
+    config = GenerationConfig(  # type: ignore[no-untyped-call]
         **sampling,
         max_new_tokens=max_new_tokens,
         eos_token_id=tokenizer.eos_token_id,

@@ -127,17 +127,25 @@ def parse(text: str) -> Parsed | Invalid:
         if head not in found:
             return Invalid(f"{head} is missing")
     spoken, primitives, pattern = (found[head] for head in _ANSWER_HEADS)
+    problem = _problem(spoken, primitives, pattern)
+    if problem:
+        return Invalid(problem)
+    return Parsed(tuple(token[1:-1] for token in spoken), tuple(primitives), pattern[0])
+
+
+def _problem(spoken: list[str], primitives: list[str], pattern: list[str]) -> str | None:
+    """Say what is wrong with the words of an answer's three lines."""
     if not spoken:
-        return Invalid("EISV_TOKENS: no token")
+        return "EISV_TOKENS: no token"
     for token in spoken:
         if not (token[:1] == token[-1:] == "~" and token[1:-1] in TOKENS):
-            return Invalid(f"EISV_TOKENS: {token!r} is no EISV token")
+            return f"EISV_TOKENS: {token!r} is no EISV token"
     for primitive in primitives:
         if primitive not in PRIMITIVES:
-            return Invalid(f"LUMEN_TOKENS: {primitive!r} is no primitive")
+            return f"LUMEN_TOKENS: {primitive!r} is no primitive"
     if len(pattern) != 1 or pattern[0] not in PATTERNS:
-        return Invalid(f"PATTERN: {' '.join(pattern)!r} is none of {', '.join(PATTERNS)}")
-    return Parsed(tuple(token[1:-1] for token in spoken), tuple(primitives), pattern[0])
+        return f"PATTERN: {' '.join(pattern)!r} is none of {', '.join(PATTERNS)}"
+    return None
 
 
 def messages(user: str) -> list[dict[str, str]]:

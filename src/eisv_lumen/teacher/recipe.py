@@ -17,7 +17,6 @@ from .prompt import Style
 
 if TYPE_CHECKING:
     from peft import LoraConfig
-    from trl import SFTConfig
 
 __all__ = ["DataRecipe", "Recipe", "load_recipe", "lora_config", "recipe_names", "sft_config"]
 
@@ -39,7 +38,8 @@ class DataRecipe(BaseModel):
     """Which windows, shown how, voiced by which law.
 
     `synthetic`: idealised windows, `per_shape` of each shape before the split; `blend`: as many,
-    at most `real_per_shape` of them from the log given, back-filled by synthetic ones;
+    at most `real_per_shape` of them the last `real_window` states of windows of a Lumen-like log,
+    back-filled by synthetic ones;
     `lumen_like`: balanced windows of the Lumen-like process, `per_shape` of each; `summaries`:
     `n` summaries of that process, in its natural mix.
     """
@@ -52,7 +52,8 @@ class DataRecipe(BaseModel):
     per_shape: int = Field(0, ge=0)
     shape_overrides: dict[Literal[SHAPES], int] = {}  # type: ignore[valid-type]
     real_per_shape: int = Field(0, ge=0)
-    v_max: float | None = Field(None, gt=0, le=1)
+    real_window: int | None = Field(None, ge=2)
+    v_max: float = Field(1.0, gt=0, le=1)
     n: int = Field(0, ge=0)
     draws: int = Field(1, ge=1)
     target: Literal["initial", "learned"] = "initial"
@@ -118,7 +119,7 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     return found
 
 
-def sft_config(recipe: Recipe, **ours: Any) -> SFTConfig:
+def sft_config(recipe: Recipe, **ours: Any) -> Any:
     """Build TRL's configuration of a recipe.
 
     Parameters
@@ -133,7 +134,7 @@ def sft_config(recipe: Recipe, **ours: Any) -> SFTConfig:
     InputError
         A field is unknown to SFTConfig or has an unusable value.
     """
-    from trl import SFTConfig
+    from trl import SFTConfig  # type: ignore[attr-defined]
 
     _check_fields(recipe, "training", recipe.training, _fields_of(SFTConfig))
     try:

@@ -60,8 +60,8 @@ class Scale:
         step = np.rint(np.log10(size) * _STEPS).astype(np.intp) - low * _STEPS
         step = np.clip(step, -1, (high - low) * _STEPS - 1) + 1  # 0: too small to be told from 0
         if not self.signed:
-            return np.where(number > 0, step, 0)
-        return (high - low) * _STEPS + np.where(number < 0, -step, step)
+            return np.asarray(np.where(number > 0, step, 0))
+        return np.asarray((high - low) * _STEPS + np.where(number < 0, -step, step))
 
     def write(self, x: npt.ArrayLike) -> npt.NDArray[np.object_]:
         """Return the words of numbers, in an array of the same shape."""

@@ -63,18 +63,19 @@ def answer_log_probs(
     """
     import torch
 
-    index = np.asarray(drawn)
+    index = np.asarray(drawn, dtype=np.intp)
     if not temperature > 0:
         raise InputError(f"temperature={temperature}: log-probabilities need a temperature > 0")
     if index.ndim != 2 or len(index) != len(prompts):
         raise InputError(f"drawn has shape {index.shape} for {len(prompts)} prompts: give (n, m)")
     tokenizer = teacher.tokenizer
-    used, place = np.unique(index, return_inverse=True)
+    used, flat = np.unique(index, return_inverse=True)
+    line_places: list[list[int]] = flat.reshape(index.shape).tolist()
     answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in used.tolist()])
     ids = prompt_ids(tokenizer, prompts)
     rows = [
-        branches(prompt, [answers[i] for i in line])
-        for prompt, line in zip(ids, place.reshape(index.shape).tolist(), strict=True)
+        branches(prompt, [answers[i] for i in places])
+        for prompt, places in zip(ids, line_places, strict=True)
     ]
     found = np.empty(index.shape)
     order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
@@ -85,7 +86,7 @@ def answer_log_probs(
             inputs = model_inputs(batch, tokenizer.pad_token_id)
             labels = inputs.pop("labels")
             chosen = _chosen_log_probs(teacher.model, inputs, labels, temperature)
-            for i, row, steps in zip(at, batch, chosen, strict=True):
+            for i, row, steps in zip(at.tolist(), batch, chosen, strict=True):
                 branch = np.array(row["branch"])
                 found[i] = np.bincount(branch, steps[: branch.size], index.shape[1] + 1)[1:]
     return found

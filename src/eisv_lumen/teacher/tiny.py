@@ -8,7 +8,7 @@ column. All else is spelled in characters, so any ASCII text survives a round tr
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,6 @@ import numpy.typing as npt
 from ..expression.vocabulary import PATTERNS, PRIMITIVES, SHAPES, TOKENS
 from .prompt import HEADS, MAX_STATES, NUMBERS, SYSTEM, Style
 from .scales import RATE, Scale
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 __all__ = ["TINY_CONFIG", "build_model", "build_tokenizer", "smooth_features"]
 
@@ -57,7 +54,7 @@ def _number_words(style: Style) -> list[tuple[str, str, int]]:
     ]
 
 
-def build_tokenizer(style: Style) -> PreTrainedTokenizerFast:
+def build_tokenizer(style: Style) -> Any:
     """Build the word-level tokenizer of a prompt style; lossless on printable ASCII and newlines.
 
     Special tokens are `<|im_start|>`, `<|im_end|>` (end of turn) and `<|endoftext|>` (padding);
@@ -76,10 +73,10 @@ def build_tokenizer(style: Style) -> PreTrainedTokenizerFast:
     }
     alternatives = [re.escape(phrase) for phrase in phrases]
     words = list(phrases)
-    for form, names in spaced.items():
+    for form, group in spaced.items():
         start, _, end = form.partition("{}")
-        alternatives.append(f"{start}(?:{'|'.join(names)}){end}")
-        words += [f"{start}{name}{'' if end.startswith('(') else end}" for name in names]
+        alternatives.append(f"{start}(?:{'|'.join(group)}){end}")
+        words += [f"{start}{name}{'' if end.startswith('(') else end}" for name in group]
     by_scale: dict[str, list[str]] = {}
     for name, scale in NUMBERS[style].items():
         by_scale.setdefault(("\n" if name == "dt" else " ") + scale.pattern, []).append(name)
@@ -92,7 +89,8 @@ def build_tokenizer(style: Style) -> PreTrainedTokenizerFast:
     splitter = Regex("|".join([*alternatives, r"[\s\S]"]))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(splitter, "isolated")
     tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast
+    return fast(
         tokenizer_object=tokenizer,
         pad_token=_SPECIAL[0],
         unk_token=_SPECIAL[0],
@@ -105,9 +103,7 @@ def build_tokenizer(style: Style) -> PreTrainedTokenizerFast:
     )
 
 
-def build_model(
-    tokenizer: PreTrainedTokenizerFast, style: Style, seed: int, **fields: Any
-) -> Qwen3ForCausalLM:
+def build_model(tokenizer: Any, style: Style, seed: int, **fields: Any) -> Any:
     """Build an untrained Qwen3 whose number entries start out as smooth functions of the number.
 
     Parameters
@@ -137,7 +133,7 @@ def build_model(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen3ForCausalLM(config)
+        model: Any = Qwen3ForCausalLM(config)
     model.generation_config.update(
         do_sample=False, eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id
     )

@@ -21,10 +21,8 @@ from .recipe import Recipe, check_model_fields, lora_config, sft_config
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
 
-__all__ = ["train", "training_rows"]
+__all__ = ["check_recipe", "train", "training_rows"]
 
 _RUN: Final = "run.json"
 _RECORD: Final = "training.json"
@@ -70,8 +68,8 @@ def train(
     """
     _keep_to_ourselves()
     folder = Path(out)
+    check_recipe(recipe)
     lora = lora_config(recipe)
-    check_model_fields(recipe)
     placement = choose_placement(device)
     args = _arguments(recipe, folder, placement)
     run = {"recipe": recipe.model_dump(mode="json"), "data_sha256": examples.digest()}
@@ -86,7 +84,7 @@ def train(
     )
     if placement.device == "mps":
         model.to("mps")
-    rows, counts = training_rows(tokenizer, examples, args.max_length)
+    rows, counts = training_rows(tokenizer, examples, recipe.training.get("max_length", 512))
     _say(
         f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out", is_main
     )
@@ -131,8 +129,21 @@ def train(
     return record
 
 
+def check_recipe(recipe: Recipe) -> None:
+    """Check a recipe's fields against the libraries that they are for, before any work.
+
+    Raises
+    ------
+    InputError
+        TRL, PEFT or Qwen3 does not know a field, or cannot use its value.
+    """
+    sft_config(recipe, output_dir=_CHECKPOINTS, bf16=False, use_cpu=True)
+    lora_config(recipe)
+    check_model_fields(recipe)
+
+
 def training_rows(
-    tokenizer: PreTrainedTokenizerBase, examples: Examples, max_length: int | None = None
+    tokenizer: Any, examples: Examples, max_length: int | None = None
 ) -> tuple[Dataset, dict[str, int]]:
     """Tokenise examples: labels cover exactly the answers and the ends of their turns.
 
@@ -180,17 +191,15 @@ def _unique(examples: Examples) -> tuple[list[int], dict[int, int]]:
 
 
 def _is_branched(examples: Examples) -> bool:
-    return examples.drawn.shape[1] > 1
+    return int(examples.drawn.shape[1]) > 1
 
 
-def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> SFTConfig:
+def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
     defaults = {
-        "max_length": 512,
         "logging_steps": 50,
         "save_strategy": "steps",
         "save_steps": 500,
         "save_total_limit": 2,
-        "gradient_checkpointing": False,
         "activation_checkpointing": False,
         "dataloader_pin_memory": placement.device == "cuda",
         "seed": recipe.seed,
@@ -205,6 +214,7 @@ def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> SFTConfig:
         report_to="none",
         push_to_hub=False,
         disable_tqdm=True,
+        max_length=None,  # `training_rows` refuses what is too long; nothing is truncated
         remove_unused_columns=False,
         log_level="error",
     )
@@ -247,7 +257,7 @@ def _last_checkpoint(folder: Path) -> Path | None:
     return max(whole)[1] if whole else None
 
 
-def _save(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, folder: Path) -> None:
+def _save(model: Any, tokenizer: Any, recipe: Recipe, folder: Path) -> None:
     aside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     if recipe.lora is not None:
@@ -259,16 +269,16 @@ def _save(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, folder
     aside.rename(folder)
 
 
-def _trainer_class() -> type[SFTTrainer]:
+def _trainer_class() -> Any:
     """Return SFTTrainer with the same loss, whose head is given the answers' positions alone.
 
     TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
     four fifths of a step of the tiny base, and all but the answers' positions are thrown away.
     """
     import torch
-    from trl import SFTTrainer
+    from trl import SFTTrainer  # type: ignore[attr-defined]
 
-    class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
+    class AnswerTrainer(SFTTrainer):
         def compute_loss(
             self,
             model: Any,
@@ -295,10 +305,10 @@ def _trainer_class() -> type[SFTTrainer]:
     return AnswerTrainer
 
 
-def _progress() -> TrainerCallback:
+def _progress() -> Any:
     from transformers import TrainerCallback
 
-    class Progress(TrainerCallback):  # type: ignore[misc]
+    class Progress(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             logs = state.log_history[-1]
             if state.is_world_process_zero and "loss" in logs:
@@ -308,11 +318,14 @@ def _progress() -> TrainerCallback:
 
 
 def _keep_to_ourselves() -> None:
-    """Turn off the libraries' telemetry, whether or not they are imported already."""
+    """Turn off telemetry and progress bars, whether or not the libraries are imported already."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     from huggingface_hub import constants
 
     constants.HF_HUB_DISABLE_TELEMETRY = True
+    import datasets
+
+    datasets.disable_progress_bars()
 
 
 def _versions() -> dict[str, str]:

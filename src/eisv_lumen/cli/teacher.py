@@ -1,0 +1,139 @@
+"""`eisv-lumen teacher`: train a language model to imitate the voice, and let it speak."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import print_json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train a language model to imitate the voice.",
+    rich_markup_mode=None,
+)
+
+_Device = Annotated[
+    str | None, typer.Option(help="cuda, mps or cpu; by default the first that is there.")
+]
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that come with the package.
+
+    Example: eisv-lumen teacher recipes
+    """
+    from ..teacher.recipe import load_recipe, recipe_names
+
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        typer.echo(f"{name:<20} {recipe.base:<16} {recipe.note}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a packaged recipe, or a YAML file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model and training.json.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Windows in Parquet, in place of those that the recipe makes."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the last checkpoint of the same run.")
+    ] = True,
+    device: _Device = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print training.json on stdout.")] = False,
+) -> None:
+    """Train a teacher by pure cross-entropy; kill it, and the same command goes on.
+
+    For instance:
+      eisv-lumen teacher train tiny-v4 --out runs/tiny-v4
+      torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher train v4 --out runs/v4
+    """
+    from ..teacher.data import corpus_of_windows, recipe_corpora, recipe_examples
+    from ..teacher.recipe import load_recipe
+    from ..teacher.train import check_recipe
+    from ..teacher.train import train as run
+
+    chosen = load_recipe(recipe)
+    check_recipe(chosen)
+    if data is None:
+        corpus = recipe_corpora(chosen.data, ["train"])["train"]
+    else:
+        from ..trajectory.dataset import read_table, windows_from_table
+
+        corpus = corpus_of_windows([windows_from_table(read_table(data))], chosen.data)
+    record = run(chosen, recipe_examples(chosen.data, corpus), out, resume=resume, device=device)
+    if as_json:
+        print_json(record)
+    else:
+        typer.echo(
+            f"{record['steps']} steps, {record['wall_s']:.0f} s, last loss "
+            f"{record['loss_curve'][-1][1]:.4f}; model in {out / 'model'}"
+        )
+
+
+@app.command()
+def generate(
+    model: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines, each a user message as a string; stdin by default."),
+    ] = None,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 1.0,
+    top_k: Annotated[int, typer.Option(min=0, help="0 keeps all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="1 keeps all.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    device: _Device = None,
+) -> None:
+    """Let a teacher answer user messages; prints a JSON object a line: text, tokens, or why not.
+
+    Example: echo '"SHAPE: convergence"' | eisv-lumen teacher generate runs/tiny-v4 --seed 7
+    """
+    import json
+
+    from ..errors import InputError
+    from ..teacher.base_models import load_teacher
+    from ..teacher.generate import generate as answer
+    from ..teacher.prompt import Parsed, parse
+
+    name = str(prompts or "standard input")
+    lines = (sys.stdin.read() if prompts is None else _text(prompts)).splitlines()
+    messages: list[str] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            message = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{name}, line {number}: not JSON ({error.msg})") from error
+        if not isinstance(message, str):
+            raise InputError(f"{name}, line {number}: a user message is a JSON string")
+        messages.append(message)
+    texts = answer(
+        load_teacher(model, device),
+        messages,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+    )
+    for text in texts:
+        parsed = parse(text)
+        said = (
+            {"tokens": parsed.tokens, "pattern": parsed.pattern}
+            if isinstance(parsed, Parsed)
+            else {"invalid": parsed.reason}
+        )
+        typer.echo(json.dumps({"text": text, **said}, ensure_ascii=False))
+
+
+def _text(path: Path) -> str:
+    from ..errors import InputError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text") from error

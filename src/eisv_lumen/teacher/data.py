@@ -1,0 +1,167 @@
+"""What a recipe's section `data` asks for: prompts and shapes, in parts that share no state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..expression.law import ExpressionLaw
+from ..expression.vocabulary import REAL_MIX, SHAPES
+from ..trajectory.series import Windows
+from .examples import Examples, draw_examples
+from .prompt import render_summaries, render_windows
+from .recipe import DataRecipe
+
+__all__ = [
+    "PARTS",
+    "Corpus",
+    "corpus_of_windows",
+    "recipe_corpora",
+    "recipe_examples",
+    "target_laws",
+]
+
+PARTS: Final = {"train": 0.8, "validation": 0.1, "test": 0.1}
+_HELD_OUT: Final = 400  # windows a shape, or a ninth of the summaries, where data is unlimited
+_LOG_STATES: Final = 214_503  # as many as the study's log holds
+_FEEDBACK_UPDATES: Final = 21_449
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Prompts and the true shapes of their windows.
+
+    Attributes
+    ----------
+    prompts : list of str
+        User messages.
+    shape : ndarray, shape (n,), int8
+        Positions in `SHAPES`.
+    """
+
+    prompts: list[str]
+    shape: npt.NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+
+def target_laws(target: str, seed: int = 0) -> list[ExpressionLaw]:
+    """Return the nine laws to imitate: `initial`, or `learned` by feedback on the published mix."""
+    from ..expression.voice import Voice
+
+    voice = Voice(seed)
+    if target == "learned":
+        mix = np.array([REAL_MIX[shape] for shape in SHAPES])
+        rng = np.random.default_rng(seed)
+        voice.learn(rng.choice(SHAPES, _FEEDBACK_UPDATES, p=mix / mix.sum()).tolist())
+    return voice.laws()
+
+
+def recipe_examples(data: DataRecipe, corpus: Corpus) -> Examples:
+    """Return a corpus with draws from the recipe's target law."""
+    return draw_examples(
+        corpus.prompts, corpus.shape, target_laws(data.target), data.seed, data.draws
+    )
+
+
+def corpus_of_windows(parts: Sequence[Windows], data: DataRecipe) -> Corpus:
+    """Render windows, whose lengths may differ from part to part, in a recipe's style.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
+    if not sum(len(windows) for windows in parts):
+        raise InputError("no windows to make examples of: the split is empty")
+    prompts = [text for windows in parts for text in render_windows(windows, data.style)]
+    return Corpus(prompts, np.concatenate([windows.shape for windows in parts]))
+
+
+def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dict[str, Corpus]:
+    """Make the windows that a recipe asks for.
+
+    A finite set (`synthetic`, `blend`) is split by shape, without a state in two parts. Where data
+    is unlimited (`lumen_like`, `summaries`), the parts come from runs of other seeds.
+
+    Parameters
+    ----------
+    data
+        The recipe's section.
+    names
+        Which of `PARTS` are wanted.
+
+    Raises
+    ------
+    InputError
+        A part would be empty, or a shape cannot be had at that window length.
+    """
+    if data.source in ("synthetic", "blend"):
+        parts = _finite(data)
+        return {name: corpus_of_windows(parts[name], data) for name in names}
+    corpora = {}
+    for k, name in enumerate(PARTS):
+        if name not in names:
+            continue
+        seed = 3 * data.seed + k
+        if data.source == "summaries":
+            from ..trajectory.lumen_like import summaries_like_real
+
+            n = data.n if name == "train" else min(data.n, 9 * _HELD_OUT)
+            if n == 0:
+                raise InputError("data.n is 0: say how many summaries")
+            shape, summary = summaries_like_real(n, seed)
+            corpora[name] = Corpus(render_summaries(summary, data.style, shape), shape)
+        else:
+            from ..trajectory.lumen_like import balanced_windows
+
+            n = data.per_shape if name == "train" else min(data.per_shape, _HELD_OUT)
+            windows = balanced_windows(n, window=data.window, seed=seed)
+            corpora[name] = corpus_of_windows([windows], data)
+    return corpora
+
+
+def _finite(data: DataRecipe) -> dict[str, list[Windows]]:
+    """Return the windows of each part: of a blend those of the log first, then synthetic ones."""
+    from ..trajectory.synthetic import generate
+
+    log = _log_windows(data) if data.source == "blend" else None
+    parts: dict[str, list[Windows]] = {name: [] for name in PARTS}
+    rng = np.random.default_rng(data.seed)
+    for code, shape in enumerate(SHAPES):
+        lacking = data.shape_overrides.get(shape, data.per_shape)
+        if log is not None:
+            members = rng.permutation(np.flatnonzero(log.shape == code))
+            picked = log.take(members[: min(lacking, data.real_per_shape)])
+            lacking -= len(picked)
+            _deal(picked, parts)
+        seed = len(SHAPES) * data.seed + code
+        _deal(generate(shape, lacking, window=data.window, v_max=data.v_max, seed=seed), parts)
+    return parts
+
+
+def _deal(windows: Windows, parts: dict[str, list[Windows]]) -> None:
+    """Split windows of one shape, which share no states and come in no order."""
+    ends = np.rint(np.cumsum(list(PARTS.values())) * len(windows)).astype(int)
+    for name, start, end in zip(PARTS, [0, *ends], ends, strict=False):
+        parts[name].append(windows.take(np.arange(start, end)))
+
+
+def _log_windows(data: DataRecipe) -> Windows:
+    """Cut a log of the Lumen-like process as the study did: the last states of each window.
+
+    No two of them share a state.
+    """
+    from ..trajectory.lumen_like import lumen_like
+    from ..trajectory.series import cut, windows_from_arrays
+    from ..trajectory.windows import STRIDE, WINDOW
+
+    k = data.real_window or data.window
+    windows = cut(lumen_like(_LOG_STATES, data.seed), max(WINDOW, k), max(STRIDE, k))
+    return windows_from_arrays(windows.t[:, -k:], windows.X[:, -k:], windows.ethical_drift[:, -k:])
