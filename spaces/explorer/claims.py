@@ -1,0 +1,100 @@
+"""The post's claims, each with the numbers of its results file and the tab that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from folder import Report, reports
+from tabs.thermometer import standard_error, study
+
+from eisv_lumen.expression.vocabulary import AFFINE_TOKENS, REAL_MIX
+
+__all__ = ["Claim", "claims"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, the tab that shows it, and how that tab has to be set."""
+
+    text: str
+    tab: str
+    temperature: float | None = None
+    nucleus: bool | None = None
+    report: str | None = None
+
+
+def claims() -> list[Claim]:
+    """Return the claims that the results travelling here can show."""
+    law = reports()["law/imitator"]
+
+    def perfect(temperature: float, nucleus: bool = False) -> float:
+        cut = {"top_k": 20, "top_p": 0.95} if nucleus else {}
+        return law.report.at(temperature, **cut).metrics["macro_coherence"].value
+
+    found = [
+        Claim(
+            "Coherence is a thermometer: a perfect imitator reads "
+            f"**{perfect(1.0):.3f}** at T = 1, **{perfect(0.3):.3f}** at T = 0.3 and "
+            f"**{perfect(0.0):.3f}** greedily, without learning anything.",
+            "thermometer", 1.0, False,
+        ),
+    ]  # fmt: skip
+    runs = {r.report.name: r for r in study(False) if r.report.name in ("v4", "v5", "v6")}
+    if runs:
+        values = [_value(r) for r in runs.values()]
+        spread = f"**{min(values):.3f}–{max(values):.3f}**"
+        steps = sorted(
+            (perfect(0.3, True) - _value(r))
+            / standard_error(r.report.results[0].n, 0.3, True, False)
+            for r in runs.values()
+        )
+        found += [
+            Claim(
+                f"With nothing cut off, the study’s V4–V6 ({spread}) *are* perfect imitation at "
+                f"T = 0.3 ({perfect(0.3):.3f}).",
+                "thermometer", 0.3, False,
+            ),
+            Claim(
+                f"Under the nucleus that Qwen3 brings, perfect imitation reads "
+                f"**{perfect(0.3, True):.3f}**, and the same runs stand {steps[0]:.1f} to "
+                f"{steps[-1]:.1f} standard errors below it. The record cannot say which it was.",
+                "thermometer", 0.3, True,
+            ),
+        ]  # fmt: skip
+    if {"published/v5", "published/v5-real", "published/v6-real"} <= set(reports()):
+        v5, drop, v6 = (_value(reports()[f"published/{n}"]) for n in ("v5", "v5-real", "v6-real"))
+        found.append(
+            Claim(
+                f"From synthetic windows to real ones V5 fell from {v5:.3f} to **{drop:.3f}**; V6, "
+                f"which had seen real ones, read **{v6:.3f}**.",
+                "results", report="published/v5-real",
+            )
+        )  # fmt: skip
+    if "law/feedback" in reports():
+        learned = reports()["law/feedback"].report.at(1.0).metrics["coherence"].value
+        found.append(
+            Claim(
+                f"After feedback the voice reads **{learned:.3f}** at T = 1: a target that an "
+                "imitator can reach honestly, without cold decoding.",
+                "results", report="law/feedback",
+            )
+        )  # fmt: skip
+    both = [t for t in AFFINE_TOKENS["convergence"] if t in AFFINE_TOKENS["settled_presence"]]
+    share = REAL_MIX["settled_presence"] + REAL_MIX["convergence"]
+    found += [
+        Claim(
+            f"Settled presence and convergence, {share:.0%} of real windows, share {len(both)} of "
+            "their four words: so a speaker that reads nothing still scores well on real data.",
+            "voice",
+        ),
+        Claim(
+            "A window’s shape follows from nine rules on its numbers, tried in order, and each "
+            "can be checked.",
+            "trajectory",
+        ),
+    ]
+    return found
+
+
+def _value(entry: Report) -> float:
+    return entry.report.results[0].metrics["coherence"].value

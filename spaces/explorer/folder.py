@@ -1,0 +1,64 @@
+"""What travels in this Space's own folder: results, examples, models and the post."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from speakers import Speaker, VoiceSpeaker, find_teachers
+from uploads import read_series
+
+from eisv_lumen.evaluation.report import EvalReport
+from eisv_lumen.hub.render import load_results
+from eisv_lumen.trajectory.series import Series
+
+__all__ = ["HERE", "Report", "example_names", "load_example", "reports", "speakers"]
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report with the run (folder) that it belongs to."""
+
+    run: str
+    report: EvalReport
+
+    @property
+    def key(self) -> str:
+        """Its path below `results/`, without the ending."""
+        return f"{self.run}/{self.report.name}"
+
+
+@cache
+def reports() -> dict[str, Report]:
+    """Return every report that travels here, by key. Files of other schemas are left out."""
+    return {
+        f"{run}/{name}": Report(run, report)
+        for run, files in load_results(HERE / "results").items()
+        for name, report in files.items()
+        if isinstance(report, EvalReport)
+    }
+
+
+def example_names() -> list[str]:
+    """Return the names of the examples: the long run first, then the shapes."""
+    names = [path.stem for path in sorted((HERE / "examples").glob("*.csv"))]
+    return sorted(names, key=lambda name: name != LONG_RUN)
+
+
+LONG_RUN = "an_hour_like_lumens"
+
+
+@cache
+def load_example(name: str) -> Series:
+    """Read an example."""
+    return read_series(HERE / "examples" / f"{name}.csv")[0]
+
+
+@cache
+def speakers() -> tuple[list[Speaker], str]:
+    """Return the voice and every model that travels here, and a sentence on what is missing."""
+    teachers, missing = find_teachers(HERE / "models")
+    return [VoiceSpeaker(), *teachers], missing

@@ -1,0 +1,144 @@
+"""Who speaks of a window: the voice, and each model that travels in `models/`."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.expression.law import ExpressionLaw
+from eisv_lumen.expression.lumen import to_primitives
+from eisv_lumen.expression.vocabulary import SHAPES, pattern_of
+from eisv_lumen.files import read_json
+from eisv_lumen.trajectory.series import Windows
+
+__all__ = ["Said", "Speaker", "TeacherSpeaker", "VoiceSpeaker", "find_teachers"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One answer: tokens and Lumen's primitives, or why it is not valid."""
+
+    tokens: tuple[str, ...] = ()
+    primitives: tuple[str, ...] = ()
+    pattern: str = ""
+    invalid: str = ""
+
+
+class Speaker(Protocol):
+    """Somebody who puts a window into words."""
+
+    name: str
+    about: str
+
+    def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
+        """Speak `n` times of the one window that `window` holds."""
+
+
+class VoiceSpeaker:
+    """The rule-based voice before any feedback: it hears the shape's name alone."""
+
+    name = "Voice"
+    about = "rules and dice: it is told the shape, and draws from that shape's law"
+
+    def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
+        """Draw from the exact law, decoded at the temperature."""
+        law = ExpressionLaw.initial(SHAPES[int(window.shape[0])]).tempered(temperature)
+        return [Said(e, to_primitives(e), pattern_of(e)) for e in law.sample(n, seed)]
+
+
+class TeacherSpeaker:
+    """A published teacher: safetensors, tokenizer, and the recipe that says what it is shown.
+
+    Raises
+    ------
+    InputError
+        The folder does not say how the model was trained.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        recipe = read_json(folder / "training.json").get("recipe", {})
+        self.style = recipe.get("data", {}).get("style")
+        self.name = f"Teacher {recipe.get('name', folder.name)}"
+        self._lock = threading.Lock()
+        self._teacher: Any = None
+        if self.style not in _SHOWN:
+            raise InputError(f"{folder}: training.json names no known style of prompt")
+        self.about = f"a small language model that imitates the voice; it is shown {_SHOWN[self.style]}"
+
+    def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
+        """Decode `n` answers; whatever the text, it is parsed by the study's definition."""
+        from eisv_lumen.teacher.generate import generate
+        from eisv_lumen.teacher.prompt import Invalid, parse, render_windows
+
+        prompts = render_windows(window, self.style) * n
+        with self._lock:
+            texts = generate(self._loaded(), prompts, temperature=temperature, seed=seed)
+        answers = map(parse, texts)
+        return [
+            Said(invalid=a.reason) if isinstance(a, Invalid) else Said(a.tokens, a.primitives, a.pattern)
+            for a in answers
+        ]
+
+    def warm(self) -> None:
+        """Load the weights, so that the first visitor does not wait for them."""
+        with self._lock:
+            self._loaded()
+
+    def _loaded(self) -> Any:
+        if self._teacher is None:
+            from eisv_lumen.teacher.base_models import load_teacher
+
+            self._teacher = load_teacher(self.folder, "cpu")
+        return self._teacher
+
+
+_SHOWN = {
+    "study": "the shape's name and fourteen numbers",
+    "compact": "the shape's name and fourteen numbers",
+    "blind": "fourteen numbers, and not the shape",
+    "series": "the states themselves, and not the shape",
+}
+
+
+def find_teachers(models: Path) -> tuple[list[Speaker], str]:
+    """Return the teachers in a folder, and a sentence on what is missing ("" if nothing is)."""
+    found: list[Speaker] = []
+    unusable = []
+    for folder in sorted(p for p in models.glob("*") if (p / "config.json").is_file()):
+        try:
+            found.append(TeacherSpeaker(folder))
+        except (InputError, OSError, AttributeError) as error:
+            unusable.append(str(error))
+    if unusable:
+        return found, f"A model is not shown: {unusable[0]}."
+    return found, "" if found else "No trained model travels with this copy: the voice speaks alone."
+
+
+def one_window(t: np.ndarray, X: np.ndarray, drift: np.ndarray | None, shape: str) -> Windows:
+    """Return the columns of one window, with its summary taken in plain NumPy.
+
+    Parameters
+    ----------
+    t, X, drift
+        Shapes (w,), (w, 4) and (w,) or None.
+    shape
+        Its shape, as explained.
+    """
+    from eisv_lumen.trajectory.explain import derivatives
+
+    d = derivatives(t, X)
+    means = [X.mean(0)] + [a.mean(0) if len(a) else np.zeros(4) for a in (d.first, d.second)]
+    summary = np.concatenate([[len(t), t[-1] - t[0]], *means])
+    return Windows(
+        t=t[None],
+        X=X[None],
+        ethical_drift=np.zeros((1, len(t))) if drift is None else drift[None],
+        shape=np.array([SHAPES.index(shape)], np.int8),
+        summary=summary[None],
+    )

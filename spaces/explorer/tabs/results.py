@@ -1,0 +1,185 @@
+"""Tab 4: every report that travels here, with what it must be held against and how it was made."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+
+import gradio as gr
+from folder import Report, reports
+from parts import bars, cards, figure, note, table
+from words import plain
+
+from eisv_lumen.evaluation.report import DecodedResult, Metric
+from eisv_lumen.evaluation.table import COLUMNS, explain, metric_rows
+
+__all__ = ["build", "report_names"]
+
+INTRO = """
+Every number of this Space comes from one of these files. Each stands between its **floor**
+(random words; for excess nats, the best that a speaker can do that reads nothing) and what a
+**perfect** imitator gets under the same decoding. *Published* is what the study printed, *exact*
+is computed from the law, *measured* is ours.
+"""
+_ORDER = {"measured": 0, "published": 1, "exact": 2}
+
+
+def ordered() -> list[Report]:
+    """Return the reports, ours first."""
+    return sorted(reports().values(), key=lambda r: (_ORDER[r.report.kind], r.key))
+
+
+def summary() -> str:
+    """Return a row for each report: its coherence at the study's temperature, and its excess nats."""
+    rows = []
+    for entry in ordered():
+        report = entry.report
+        cold = _result(entry, 0.3) or report.results[0]
+        warm = _result(entry, 1.0)
+        name = "macro_coherence" if "macro_coherence" in cold.metrics else "coherence"
+        metric = cold.metrics.get(name)
+        excess = warm.metrics.get("macro_excess_nats") if warm else None
+        rows.append(
+            [
+                f"{escape(report.title)} <small>{report.kind}</small>",
+                cold.decoding.label.replace(", nucleus not recorded", "*"),
+                str(cold.n) if cold.n else "exact",
+                _with_interval(metric),
+                _number(metric.floor if metric else None),
+                _number(metric.perfect if metric else None),
+                _with_interval(excess),
+            ]
+        )
+    header = ["report", "decoding", "windows", "coherence", "floor", "perfect", "excess nats at T = 1"]
+    return table(header, rows) + note("* top-k and top-p were not recorded.")
+
+
+def _result(entry: Report, temperature: float) -> DecodedResult | None:
+    try:
+        return entry.report.at(temperature)
+    except KeyError:
+        return None
+
+
+def _with_interval(metric: Metric | None) -> str:
+    if metric is None:
+        return ""
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.3f}"
+    return f"{metric.value:.3f} <small>{metric.low:.3f} to {metric.high:.3f}</small>"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def decodings(key: str) -> list[tuple[str, int]]:
+    """Return the decodings of a report by label, with their positions."""
+    return [(r.decoding.label, i) for i, r in enumerate(reports()[key].report.results)]
+
+
+def show(key: str, position: int | None) -> tuple[str, str, str]:
+    """Return a report under one decoding, the command that makes it, and where it comes from."""
+    report = reports()[key].report
+    results = report.results
+    result = results[position if position is not None and position < len(results) else 0]
+    one = report.model_copy(update={"results": [result]})
+    rows = [[escape(cell) for cell in row[1:]] for row in metric_rows(one)]
+    # What the report says as a whole, but of this decoding alone.
+    says = "".join(f"<li>{escape(line)}</li>" for line in explain(one))
+    gates = "".join(
+        f'<li class="{"yes" if g.passed else "no"}">{"✔" if g.passed else "✘"} {escape(g.name)}: '
+        f"{escape(g.asks)} (found {g.found:.4f})</li>"
+        for g in report.gates
+    )
+    metric = next((m for m in ("coherence", "excess_nats") if _has(result, m)), None)
+    plots = []
+    for name in dict.fromkeys(m for m in (metric, "excess_nats", "entropy") if m):
+        if not _has(result, name):
+            continue
+        shaped = {s: m[name] for s, m in result.per_shape.items() if name in m}
+        lines = [(plain(s), m.value, m.perfect, True) for s, m in shaped.items()]
+        most = max([1e-9, *(x for m in shaped.values() for x in (m.value, m.perfect or 0.0))])
+        subtitle = f"{result.decoding.label}; the tick is perfect imitation"
+        drawn = bars(lines, 1.0 if name == "coherence" else most)
+        plots.append(figure(f"{plain(name).capitalize()} of each shape", drawn, subtitle))
+    page = (
+        f"<h3>{escape(report.title)}</h3>{note(report.note)}"
+        + table(COLUMNS[1:], rows)
+        + cards(plots, 300)
+        + (f"<h4>Gates</h4><ul class='gates'>{gates}</ul>" if gates else "")
+        + f"<h4>What this means</h4><ul>{says}</ul>"
+    )
+    return page, report.provenance.command, _provenance(reports()[key])
+
+
+def _has(result: DecodedResult, metric: str) -> bool:
+    return any(metric in metrics for metrics in result.per_shape.values())
+
+
+def _provenance(entry: Report) -> str:
+    p = entry.report.provenance
+    rows = [("file", f"results/{entry.key}.json"), ("kind", entry.report.kind)]
+    rows += [("imitates", f"the {entry.report.target} law")]
+    rows += [("seed", str(p.seed))] if p.seed is not None else []
+    rows += [("platform", p.platform)] if p.platform else []
+    for name in ("data", "model", "recipe"):
+        if value := getattr(p, name):
+            rows.append((name, json.dumps(value, ensure_ascii=False, indent=1)))
+    if p.versions:
+        rows.append(("versions", ", ".join(f"{k} {v}" for k, v in p.versions.items())))
+    body = [[escape(name), f"<pre>{escape(value)}</pre>"] for name, value in rows]
+    return table(["provenance", ""], body, numbers_from=9)
+
+
+def report_names() -> list[str]:
+    """List the reports that travel here, as `run/name`."""
+    return list(reports())
+
+
+def report(name: str) -> dict:
+    """Return one report, whole, as it stands in its file."""
+    if name not in reports():
+        known = ", ".join(list(reports())[:4])
+        raise gr.Error(f"no report {name!r}; there are {known}, …", print_exception=False)
+    return reports()[name].report.model_dump(by_alias=True)
+
+
+def _preferred(key: str) -> int:
+    """Return the position of the study's temperature, else of the first decoding."""
+    for i, result in enumerate(reports()[key].report.results):
+        if result.decoding.temperature == 0.3:
+            return i
+    return 0
+
+
+def _chosen(key: str) -> tuple:
+    position = _preferred(key)
+    return gr.Dropdown(decodings(key), value=position), *show(key, position)
+
+
+def build() -> gr.Dropdown:
+    """Build the tab; return the choice of report, which the post's claims set."""
+    gr.Markdown(INTRO)
+    gr.HTML(summary(), elem_id="summary")
+    gr.Markdown("### One report")
+    first = ordered()[0].key
+    page, command, origin = show(first, _preferred(first))
+    with gr.Row():
+        choice = gr.Dropdown(
+            [(f"{r.report.title} ({r.report.kind}, {r.run})", r.key) for r in ordered()],
+            value=first, label="Report", min_width=240, elem_id="report",
+        )  # fmt: skip
+        decoding = gr.Dropdown(
+            decodings(first), value=_preferred(first), label="Decoding", min_width=200
+        )
+    page_html = gr.HTML(page, elem_id="report-page")
+    made = gr.Code(command, language="shell", label="Made by", interactive=False, lines=1)
+    origin_html = gr.HTML(origin, elem_id="provenance")
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    shown = [page_html, made, origin_html]
+    choice.change(_chosen, choice, [decoding, *shown], **quiet)
+    decoding.input(show, [choice, decoding], shown, **quiet)
+    gr.api(report_names, api_name="reports")
+    gr.api(report, api_name="report")
+    return choice
