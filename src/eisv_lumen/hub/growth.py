@@ -1,0 +1,161 @@
+"""Which windows a published dataset lacks: pure functions on tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..trajectory.dataset import SCHEMA, build
+from ..trajectory.series import Series
+from ..trajectory.sources.common import Source
+
+__all__ = ["continuation", "new_windows", "parquet_bytes", "window_length", "without_repetition"]
+
+_KEY = ("source", "agent", "t_start", "t_end")
+Key = tuple[str, str, float, float]
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The last published window of an agent, and until when other splits hold its states."""
+
+    t: npt.NDArray[np.float64]
+    X: npt.NDArray[np.float64]
+    ethical_drift: npt.NDArray[np.float64]
+    taken_until: float
+
+
+def new_windows(
+    published: Mapping[str, pa.Table],
+    source: Source,
+    *,
+    split: str,
+    window: int,
+    stride: int,
+) -> pa.Table:
+    """Cut the windows that come after the published ones, on the same grid.
+
+    Parameters
+    ----------
+    published
+        The windows of each split.
+    source
+        Series, one an agent: all its states, or any later part that begins where the published
+        windows end or before; and what was uttered.
+    split
+        Where the new windows go. One that shares a state with another split is left out.
+    window, stride
+        As for `classify`; stride as the published windows were cut.
+
+    Returns
+    -------
+    pa.Table
+        Rows of the dataset's schema, perhaps none.
+    """
+    tables = []
+    for one in source.series:
+        last = _last_window(published, one, split)
+        rest = (
+            one if last is None else continuation(one, last.t, last.X, last.ethical_drift, stride)
+        )
+        if len(rest) < window:
+            continue
+        table = build(replace(source, series=[rest]), window, stride)
+        if last is not None:
+            table = table.filter(pc.greater(table["t_start"], last.taken_until))
+        tables.append(table)
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+
+def continuation(
+    series: Series,
+    t: npt.NDArray[np.float64],
+    X: npt.NDArray[np.float64],
+    ethical_drift: npt.NDArray[np.float64],
+    stride: int,
+) -> Series:
+    """Return the states from the next window's first one on.
+
+    Parameters
+    ----------
+    series
+        States of the agent, from before or just after the last published window on.
+    t, X, ethical_drift : ndarray, shape (w,), (w, 4), (w,)
+        The last published window.
+    stride
+        From one window's first state to the next's.
+    """
+    start = _after(series, t, X)
+    drift = np.zeros(len(series)) if series.ethical_drift is None else series.ethical_drift
+    return Series(
+        t=np.concatenate([t, series.t[start:]])[stride:],
+        X=np.concatenate([X, series.X[start:]])[stride:],
+        ethical_drift=np.concatenate([ethical_drift, drift[start:]])[stride:],
+        source=series.source,
+        agent=series.agent,
+    )
+
+
+def _after(series: Series, t: npt.NDArray[np.float64], X: npt.NDArray[np.float64]) -> int:
+    """Return the position of the first state after a window."""
+    w = len(t)
+    first = np.searchsorted(series.t, t[0], side="left")
+    for i in range(int(first), int(np.searchsorted(series.t, t[0], side="right"))):
+        if np.array_equal(series.t[i : i + w], t) and np.array_equal(series.X[i : i + w], X):
+            return i + w
+    # The log begins after the window did: of the states at its last time, it holds so many.
+    start, stop = (int(np.searchsorted(series.t, t[-1], side=side)) for side in ("left", "right"))
+    return min(start + int((t == t[-1]).sum()), stop)
+
+
+def without_repetition(table: pa.Table, seen: set[Key]) -> pa.Table:
+    """Drop the windows that are in `seen` or stand in the table already; add the rest to `seen`.
+
+    A window is known by whose it is and its first and last time.
+    """
+    fresh = []
+    for key in zip(*(table[name].to_pylist() for name in _KEY), strict=True):
+        fresh.append(key not in seen)
+        seen.add(key)
+    return table if all(fresh) else table.filter(pa.array(fresh, pa.bool_()))
+
+
+def window_length(table: pa.Table) -> int | None:
+    """Return how many states the windows of a table have, None where there are none."""
+    return len(table["t"][0]) if len(table) else None
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Return a table as Parquet; the same table gives the same bytes."""
+    from pyarrow import parquet
+
+    buffer = pa.BufferOutputStream()
+    parquet.write_table(table.combine_chunks(), buffer, compression="zstd")
+    return bytes(buffer.getvalue().to_pybytes())
+
+
+def _last_window(published: Mapping[str, pa.Table], one: Series, split: str) -> _Last | None:
+    last, taken_until = None, -np.inf
+    for name, table in published.items():
+        own = pc.and_(pc.equal(table["source"], one.source), pc.equal(table["agent"], one.agent))
+        rows = np.flatnonzero(own.to_numpy(zero_copy_only=False))
+        if rows.size == 0:
+            continue
+        start = table["t_start"].to_numpy()[rows]
+        end = table["t_end"].to_numpy()[rows]
+        if name != split:
+            taken_until = max(taken_until, float(end.max()))
+        row = rows[np.lexsort((end, start))[-1]]
+        if last is None or (table["t_start"][row].as_py(), table["t_end"][row].as_py()) > last[:2]:
+            last = (table["t_start"][row].as_py(), table["t_end"][row].as_py(), table.slice(row, 1))
+    if last is None:
+        return None
+    columns = {n: np.array(last[2][n][0].as_py()) for n in ("t", "E", "I", "S", "V")}
+    drift = np.array(last[2]["ethical_drift"][0].as_py())
+    X = np.stack([columns[name] for name in "EISV"], axis=1)
+    return _Last(columns["t"], X, drift, taken_until)

@@ -1,0 +1,254 @@
+"""Grow a published dataset: read its head, append what it lacks, commit onto exactly that head."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ..errors import InputError
+from ..trajectory.windows import STRIDE
+from .plan import CARD, RepoName, Source, Stamp, card_head, stamp
+from .remote import Hub, MovedError, Snapshot
+from .retry import Backoff, explain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..trajectory.sources.common import Source as States
+
+__all__ = ["SyncOutcome", "sync"]
+
+_SPLIT: Final = "train"
+Patterns = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class SyncOutcome:
+    """What a growth has added.
+
+    Attributes
+    ----------
+    status
+        `grown`, or `unchanged` where there was nothing new.
+    windows
+        How many windows were added, by config.
+    commit
+        The head that holds them.
+    """
+
+    status: Literal["grown", "unchanged"]
+    windows: dict[str, int]
+    commit: str
+
+
+def sync(
+    id: str,
+    states: States,
+    *,
+    stride: int = STRIDE,
+    backoff: Backoff | None = None,
+    report: Callable[[str], None] = lambda doing: None,
+) -> SyncOutcome:
+    """Append to a dataset on the Hub the windows that it lacks.
+
+    New windows continue the grid of the published ones, agent by agent, in each config (the
+    windows' length is the config's own), and go to `train` as one more Parquet shard. Windows that
+    an earlier growth and a later publish both brought are taken out of the grown shards. A dataset
+    of the older schema, with JSON in strings, is brought into the typed one first. Others may grow
+    the same dataset meanwhile: nothing is lost or doubled.
+
+    Parameters
+    ----------
+    id
+        Namespace and name of the dataset. Its card's `configs` say where its shards are.
+    states
+        Series by agent, and what was uttered; what is published already may be left out or not.
+    stride
+        With which the published windows were cut.
+    backoff
+        Patience with each request.
+    report
+        Told what is being done.
+
+    Raises
+    ------
+    InputError
+        There is no such dataset, it is not one of ours, nobody may write to it, or the Hub cannot
+        be reached; the same command resumes.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", id):
+        raise InputError(f"{id}: give the dataset as NAMESPACE/NAME")
+    owners = [(one.source, one.agent) for one in states.series]
+    if twice := {owner for owner in owners if owners.count(owner) > 1}:
+        source, agent = twice.pop()
+        raise InputError(f"{source} {agent}: two series of one agent; join them in order of time")
+    hub = Hub(backoff)
+    namespace, name = id.split("/")
+    hub.check_rights(namespace)
+    return _Growth(hub, RepoName("dataset", name), id, states, stride, report).run()
+
+
+@dataclass
+class _Change:
+    """What one look found to be lacking, doubled or old."""
+
+    message: str = ""
+    write: dict[str, tuple[Source, Stamp]] = field(default_factory=dict)
+    delete: list[str] = field(default_factory=list)
+    added: dict[str, tuple[str, int]] = field(default_factory=dict)  # path: config, windows
+
+    def put(self, path: str, data: bytes) -> None:
+        self.write[path] = (data, stamp(data))
+
+
+@dataclass
+class _Growth:
+    hub: Hub
+    name: RepoName
+    id: str
+    states: States
+    stride: int
+    report: Callable[[str], None]
+    shards: dict[str, pa.Table] = field(default_factory=dict)  # by oid: a retry reads only news
+
+    def run(self) -> SyncOutcome:
+        waits = self.hub.backoff.waits()
+        tried: dict[str, tuple[str, str, int]] = {}  # path: sha256, config, windows
+        while True:
+            self.report(f"reading {self.id}")
+            there = self.hub.snapshot(self.name, self.id)
+            if there is None:
+                raise InputError(f"{self.id}: no such dataset; publish it first")
+            change = self._look(there)
+            if not change.write and not change.delete:
+                return _outcome(there, tried)
+            tried |= {
+                path: (change.write[path][1].sha256, config, n)
+                for path, (config, n) in change.added.items()
+            }
+            self.report(change.message)
+            try:
+                self.hub.commit(
+                    self.name, self.id, there.sha, change.write, change.delete, change.message
+                )
+            except MovedError as moved:
+                wait = next(waits, None)
+                if wait is None:
+                    raise explain(moved.__cause__ or moved, f"committing to {self.id}") from None
+                time.sleep(wait)
+
+    def _look(self, there: Snapshot) -> _Change:
+        from ..trajectory.sources.published import STATES_COLUMN
+
+        tables = {p: self._read(there, p) for p in sorted(there.oids) if p.endswith(".parquet")}
+        if any(STATES_COLUMN in table.column_names for table in tables.values()):
+            return self._migrated(there, tables)
+        change = _Change()
+        for config, patterns in self._configs(there).items():
+            self._grow(config, patterns, tables, change)
+        windows = sum(n for _, n in change.added.values())
+        change.message = f"Grow by {windows} windows" if windows else "Take out repeated windows"
+        return change
+
+    def _grow(
+        self, config: str, patterns: dict[str, str], tables: dict[str, pa.Table], change: _Change
+    ) -> None:
+        import pyarrow as pa
+
+        from ..trajectory.dataset import typed
+        from .growth import new_windows, parquet_bytes, window_length, without_repetition
+
+        seen: set[tuple[str, str, float, float]] = set()
+        split_of = {
+            path: split
+            for split, pattern in patterns.items()
+            for path in tables
+            if fnmatchcase(path, pattern)
+        }
+        published: dict[str, list[pa.Table]] = {}
+        for path in sorted(split_of, key=lambda path: (_grown(path) > 0, path)):
+            table = typed(tables[path], f"{self.id}: {path}")
+            kept = without_repetition(table, seen)
+            if _grown(path) and not len(kept):
+                change.delete.append(path)
+            elif _grown(path) and len(kept) < len(table):
+                change.put(path, parquet_bytes(kept))
+            published.setdefault(split_of[path], []).append(kept)
+        joined = {split: pa.concat_tables(parts) for split, parts in published.items()}
+        window = next((w for table in joined.values() if (w := window_length(table))), None)
+        if window is None:
+            raise InputError(f"{self.id}: config {config} has no windows to tell their length by")
+        fresh = without_repetition(
+            new_windows(joined, self.states, split=_SPLIT, window=window, stride=self.stride), seen
+        )
+        if len(fresh):
+            number = 1 + max(map(_grown, split_of), default=0)
+            path = patterns[_SPLIT].replace("*", f"grown-{number:05d}")
+            change.put(path, parquet_bytes(fresh))
+            change.added[path] = (config, len(fresh))
+
+    def _migrated(self, there: Snapshot, tables: dict[str, pa.Table]) -> _Change:
+        """Bring a dataset of the older schema into the typed one; all else of its card stays."""
+        from .migrate import migrate
+
+        card = self.hub.read(self.name, self.id, there.sha, CARD) if CARD in there.oids else b""
+        change = _Change("Bring JSON in strings into typed columns", delete=list(tables))
+        for path, data in migrate(tables, card, self.id).items():
+            change.put(path, data)
+            if path in change.delete:
+                change.delete.remove(path)
+        return change
+
+    def _configs(self, there: Snapshot) -> Patterns:
+        """Return the pattern of each config's splits, as the card's head has them."""
+        if CARD not in there.oids:
+            raise InputError(f"{self.id}: has no card; publish it first")
+        head = card_head(self.hub.read(self.name, self.id, there.sha, CARD))
+        try:
+            configs = {
+                c["config_name"]: {f["split"]: f["path"] for f in c["data_files"]}
+                for c in head["configs"]
+            }
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.id}: its card's `configs` do not say where each split is; publish it first"
+            ) from error
+        for config, patterns in configs.items():
+            if "*" not in patterns.get(_SPLIT, ""):
+                raise InputError(
+                    f"{self.id}: config {config} has no pattern with a * for {_SPLIT}, so it "
+                    "cannot grow; publish it first"
+                )
+        return configs
+
+    def _read(self, there: Snapshot, path: str) -> Any:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        oid = there.oids[path]
+        if oid not in self.shards:
+            data = self.hub.read(self.name, self.id, there.sha, path)
+            try:
+                self.shards[oid] = parquet.read_table(pa.BufferReader(data))
+            except pa.ArrowInvalid as error:
+                raise InputError(f"{self.id}: {path} is not Parquet ({error})") from error
+        return self.shards[oid]
+
+
+def _outcome(there: Snapshot, tried: dict[str, tuple[str, str, int]]) -> SyncOutcome:
+    """Count what of all that was sent is there."""
+    windows: dict[str, int] = {}
+    for path, (sha256, config, n) in tried.items():
+        if there.oids.get(path) == sha256:
+            windows[config] = windows.get(config, 0) + n
+    return SyncOutcome("grown" if windows else "unchanged", windows, there.sha)
+
+
+def _grown(path: str) -> int:
+    """Return the number of a shard that was grown, 0 of any other."""
+    hit = re.search(r"grown-(\d{5})", path)
+    return int(hit[1]) if hit else 0
