@@ -20,7 +20,7 @@ _GROUPS = {
     "teacher": "Train a language model to imitate the voice.",
     "evaluate": "Score a speaker between its floor and its ceiling.",
     "publish": "Lay everything out in a folder, or on the Hub.",
-    "render": "Write README and figures from results files.",
+    "render": "Write README, post and figures from results files.",
 }
 """Name of each group, which is its module here, and its help."""
 

@@ -1,4 +1,4 @@
-"""`eisv-lumen render`: README and figures from results files."""
+"""`eisv-lumen render`: README, post and figures from results files."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ def render(
         bool, typer.Option("--json", help="Print one JSON object on stdout.")
     ] = False,
 ) -> None:
-    """Write README and figures from results files; the same results give the same bytes.
+    """Write README, post and figures from results files; the same results give the same bytes.
 
     Example: eisv-lumen render --check
     """
+    from ..hub.blog import render_post
     from ..hub.render import render_readme, write_all
 
-    contents = render_readme(root)
+    contents = {**render_readme(root), **render_post(root)}
     if check:
         stale = [
             n

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..expression.vocabulary import REAL_MIX
+from ..trajectory.agreement import PUBLISHED_AGREEMENT
 from .gates import GATE_1_COHERENCE, GATE_1_VALID, GATE_2_COHERENCE
 from .protocol import INHERITED
 from .published import published_baselines
@@ -17,12 +18,12 @@ __all__ = ["published_facts"]
 _RECIPES = {
     # epochs, learning rate, dropout, training examples, what they were
     "v1": (3, 1e-4, 0.05, 360, "synthetic"),
-    "v2": (5, 5e-5, 0.1, 1440, "synthetic; rank 32, crashed half-way for want of MPS memory"),
+    "v2": (5, 5e-5, 0.1, 1440, "synthetic; rank 32; crashed half-way"),
     "v3": (5, 1e-4, 0.1, 1440, "synthetic"),
     "v4": (7, 8e-5, 0.1, 3600, "synthetic"),
     "v5": (7, 8e-5, 0.1, 3840, "synthetic, three weak shapes oversampled"),
-    "v6": (7, 8e-5, 0.1, 2880, "half real (windows of 4 states), half synthetic"),
-    "v7": (7, 8e-5, 0.1, None, "as V6, windows of 15 states"),
+    "v6": (7, 8e-5, 0.1, 2880, "half real, half synthetic; 4 states"),
+    "v7": (7, 8e-5, 0.1, None, "as V6; 15 states"),
 }
 
 
@@ -55,7 +56,7 @@ def published_facts() -> dict[str, Any]:
         },
         "void_max": 0.3,  # §1
         "shape_shares": {shape: share for shape, share in REAL_MIX.items() if share > 0},  # §3
-        "label_agreement": {"4": 0.65, "8": 0.77, "10": 0.81, "15": 0.91, "20": 1.0},  # §3
+        "label_agreement": {str(k): share for k, share in PUBLISHED_AGREEMENT.items()},  # §3
         "mismatch": {  # §3
             "n_states": 4,
             "share": 0.35,

@@ -81,6 +81,8 @@ def standings() -> dict[str, Any]:
     dict
         `runs[name]`: `n`, `published`, `recomputed` (from the published values by shape) and,
         under `plain` and `nucleus`, `perfect`, `standard_error` and `distance` (in such errors).
+        Where the number of windows of each shape is known, there are also the distances
+        `by_shape`, and `chi_square`, the sum of their squares: about nine by chance alone.
     """
     runs: dict[str, Any] = {}
     for name, report in published_reports().items():
@@ -98,6 +100,8 @@ def standings() -> dict[str, Any]:
         }
         for key, decoding in (("plain", PLAIN), ("nucleus", INHERITED)):
             run[key] = _distance(value, *perfect_imitation(shares, result.n, decoding, drawn=drawn))
+            if not drawn:
+                run[key] |= _by_shape(by_shape, shares * result.n, decoding)
         runs[name] = run
     return {
         "schema_": "eisv-lumen-standings/1",
@@ -109,7 +113,16 @@ def standings() -> dict[str, Any]:
     }
 
 
-def _distance(value: float, perfect: float, error: float) -> Mapping[str, float]:
+def _by_shape(values: Mapping[int, float], n: Floats, decoding: Decoding) -> dict[str, Any]:
+    found = {}
+    for i, value in values.items():
+        alone = np.eye(len(SHAPES))[i]
+        mean, error = perfect_imitation(alone, round(n[i]), decoding)
+        found[SHAPES[i]] = round((value - mean) / error, 6)
+    return {"by_shape": found, "chi_square": round(sum(z**2 for z in found.values()), 6)}
+
+
+def _distance(value: float, perfect: float, error: float) -> dict[str, Any]:
     return {
         "perfect": round(perfect, 6),
         "standard_error": round(error, 6),

@@ -16,15 +16,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["by_shape", "by_temperature", "progression", "thermometer"]
+__all__ = ["by_shape", "by_temperature", "canvas", "halves", "progression", "thermometer"]
 
 INK, MUTED, GRID = "#22313f", "#7f8c9a", "#e3e8ed"
 LAW, NUCLEUS, OURS, STUDY, FLOOR = "#1f77b4", "#9467bd", "#d62728", "#2c7a5b", "#b0b7bf"
 
 
 @contextmanager
-def _figure(width: float = 7.2, height: float = 4.2, columns: int = 1) -> Iterator[Any]:
-    """Yield (figure, axes, buffer); the buffer holds the SVG afterwards."""
+def canvas(
+    width: float = 7.2, height: float = 4.2, columns: int = 1, *, kind: str = "svg"
+) -> Iterator[Any]:
+    """Yield (figure, axes, buffer); the buffer holds the picture (svg or png) afterwards.
+
+    Parameters
+    ----------
+    width, height
+        In inches; a PNG has 100 pixels to the inch.
+    columns
+        Axes beside each other; they share nothing.
+    """
     import matplotlib as mpl
 
     with mpl.rc_context(
@@ -44,11 +54,12 @@ def _figure(width: float = 7.2, height: float = 4.2, columns: int = 1) -> Iterat
         axes = figure.subplots(1, columns)
         buffer = io.BytesIO()
         yield figure, axes, buffer
-        _write(figure, buffer)
+        _write(figure, buffer, kind)
 
 
-def _write(figure: Figure, buffer: io.BytesIO) -> None:
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+def _write(figure: Figure, buffer: io.BytesIO, kind: str) -> None:
+    silent = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    figure.savefig(buffer, format=kind, metadata=silent, dpi=100)
 
 
 def thermometer(
@@ -65,7 +76,7 @@ def thermometer(
     ours
         Our own reports; their macro coherence is drawn with its interval.
     """
-    with _figure() as (_, axes, buffer):
+    with canvas() as (_, axes, buffer):
         for nucleus, color, label in (
             (False, LAW, "perfect imitator, top-k and top-p off"),
             (True, NUCLEUS, "perfect imitator, top-k 20, top-p 0.95"),
@@ -81,8 +92,8 @@ def thermometer(
         runs = [r for name, r in published.items() if not name.endswith("-real")]
         for label, value in _labels(runs):
             axes.annotate(
-                label, (0.3, value), xytext=(8, 0), textcoords="offset points", va="center",
-                fontsize=8, color=STUDY,
+                label, (0.3, value), xytext=(-8, 0), textcoords="offset points", va="center",
+                ha="right", fontsize=8, color=STUDY,
             )  # fmt: skip
         axes.plot([0.3] * len(runs), [_macro(r) for r in runs], "D", color=STUDY, ms=5)
         axes.plot([], [], "D", color=STUDY, ms=5, label="the study's runs (nucleus not recorded)")
@@ -99,7 +110,7 @@ def thermometer(
 
 def by_temperature(report: EvalReport) -> bytes:
     """Draw a report's coherence and excess nats at each temperature, with floor and perfection."""
-    with _figure(columns=2, width=8.4, height=3.6) as (figure, axes, buffer):
+    with canvas(columns=2, width=8.4, height=3.6) as (figure, axes, buffer):
         points = sorted(
             (r for r in report.results if r.decoding.top_k == 0),
             key=lambda r: r.decoding.temperature,
@@ -130,11 +141,11 @@ def by_shape(report: EvalReport, temperature: float = 0.3, metric: str = "cohere
     """Draw one metric of each shape, with its interval, between floor and perfection."""
     result = report.at(temperature)
     shapes = [shape for shape in SHAPES if shape in result.per_shape]
-    with _figure(height=3.4) as (_, axes, buffer):
+    with canvas(height=3.4) as (_, axes, buffer):
         y = np.arange(len(shapes))
         metrics = [result.per_shape[shape][metric] for shape in shapes]
         axes.errorbar(
-            [m.value for m in metrics], y, xerr=_halves(metrics), fmt="o", color=OURS, ms=4,
+            [m.value for m in metrics], y, xerr=halves(metrics), fmt="o", color=OURS, ms=4,
             label=report.title,
         )  # fmt: skip
         for name, color, label in (
@@ -155,7 +166,7 @@ def progression(
     published: Mapping[str, EvalReport], ours: Mapping[str, EvalReport], ceiling: EvalReport
 ) -> bytes:
     """Draw the study's progression and ours at T = 0.3, with perfection under either nucleus."""
-    with _figure(height=3.6) as (_, axes, buffer):
+    with canvas(height=3.6) as (_, axes, buffer):
         runs = [r for name, r in published.items() if not name.endswith("-real")]
         axes.plot(
             [r.title for r in runs],
@@ -166,7 +177,7 @@ def progression(
         )
         found = [ours[name].at(0.3).metrics["macro_coherence"] for name in ours]
         axes.errorbar(
-            [name.upper() for name in ours], [m.value for m in found], yerr=_halves(found),
+            [name.upper() for name in ours], [m.value for m in found], yerr=halves(found),
             fmt="o-", color=OURS, label="ours (tiny)",
         )  # fmt: skip
         for nucleus, color in ((0, LAW), (20, NUCLEUS)):
@@ -187,15 +198,20 @@ def _labels(runs: Sequence[EvalReport], near: float = 0.03) -> list[tuple[str, f
             groups[-1].append(run)
         else:
             groups.append([run])
-    return [(", ".join(r.title for r in g), float(np.mean([_macro(r) for r in g]))) for g in groups]
+    return [
+        (", ".join(sorted(r.title for r in g)), float(np.mean([_macro(r) for r in g])))
+        for g in groups
+    ]
 
 
 def _macro(report: EvalReport) -> float:
-    """Balanced synthetic sets: the published mean is the mean over shapes."""
-    return report.results[0].metrics["coherence"].value
+    """Mean over shapes; V5's published mean is over an oversampled test set, so it is another."""
+    shapes = report.results[0].per_shape.values()
+    return float(np.mean([metrics["coherence"].value for metrics in shapes]))
 
 
-def _halves(metrics: Sequence[Metric]) -> list[list[float]]:
+def halves(metrics: Sequence[Metric]) -> list[list[float]]:
+    """Return how far each interval reaches below and above its value, as error bars want it."""
     low = [m.value - (m.value if m.low is None else m.low) for m in metrics]
     high = [(m.value if m.high is None else m.high) - m.value for m in metrics]
     return [[max(0.0, x) for x in low], [max(0.0, x) for x in high]]
@@ -206,6 +222,6 @@ def _errorbar(
     report: EvalReport,
 ) -> None:  # fmt: skip
     axes.errorbar(
-        x, [m.value for m in metrics], yerr=_halves(metrics), fmt=marker, color=color, ms=4,
+        x, [m.value for m in metrics], yerr=halves(metrics), fmt=marker, color=color, ms=4,
         lw=1, label=report.title,
     )  # fmt: skip

@@ -45,7 +45,8 @@ def load_results(folder: str | os.PathLike[str]) -> Results:
 def environment(folder: str | os.PathLike[str]) -> jinja2.Environment:
     """Return the Jinja environment of our templates: an undefined name is an error.
 
-    Filters: `fixed(digits)` of a number or `Metric`, `percent(digits)`, `interval(digits)`.
+    Filters: `fixed(digits)`, `signed(digits)` and `percent(digits)` of a number or `Metric`,
+    `interval(digits)` of a `Metric`, `count` of an integer.
     """
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(folder)),
@@ -58,6 +59,8 @@ def environment(folder: str | os.PathLike[str]) -> jinja2.Environment:
     env.filters["fixed"] = _fixed
     env.filters["percent"] = _percent
     env.filters["interval"] = _interval
+    env.filters["signed"] = _signed
+    env.filters["count"] = _count
     return env
 
 
@@ -147,3 +150,11 @@ def _interval(metric: Metric, digits: int = 3) -> str:
     if metric.low is None or metric.high is None:
         return _fixed(metric, digits)
     return f"{metric.value:.{digits}f} [{metric.low:.{digits}f}, {metric.high:.{digits}f}]"
+
+
+def _signed(number: float | Metric, digits: int = 1) -> str:
+    return f"{_value(number):+.{digits}f}".replace("-", "−")
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"

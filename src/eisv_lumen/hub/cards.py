@@ -1,0 +1,422 @@
+"""Cards of what is published: pure functions from results to text, and an offline check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from ..errors import InputError
+from ..evaluation.report import DecodedResult, EvalReport, Metric
+from ..evaluation.table import explain
+from ..expression.vocabulary import SHAPES
+from .render import markdown_table, render
+
+__all__ = [
+    "DatasetConfig",
+    "check_front_matter",
+    "dataset_card",
+    "metric_card",
+    "model_index",
+    "teacher_card",
+]
+
+MIN_DATASETS: Final = "4.0"
+"""`List` features cannot be read by older versions."""
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """One configuration of the dataset, as it is published.
+
+    Attributes
+    ----------
+    name
+        As in `load_dataset(repo, name)`.
+    window, stride
+        States in a window, and from one window's start to the next's.
+    files
+        Path pattern of each split's Parquet files, by split (train/*.parquet …).
+    counts
+        Windows of each shape, by split; shapes that do not occur may be left out.
+    default
+        Whether `load_dataset(repo)` gives this one.
+    """
+
+    name: str
+    window: int
+    stride: int
+    files: Mapping[str, str]
+    counts: Mapping[str, Mapping[str, int]]
+    default: bool = False
+
+    @property
+    def n(self) -> int:
+        """Windows in all splits."""
+        return sum(sum(split.values()) for split in self.counts.values())
+
+    def of_shape(self, shape: str) -> int:
+        """Windows of one shape in all splits."""
+        return sum(split.get(shape, 0) for split in self.counts.values())
+
+
+def dataset_card(
+    root: Path,
+    namespace: str,
+    configs: Sequence[DatasetConfig],
+    results: Mapping[str, Mapping[str, Any]],
+    *,
+    name: str = "unitares-eisv-trajectories",
+    source: str,
+    agreement: Mapping[int, float] | None = None,
+) -> str:
+    """Render the dataset's card.
+
+    Parameters
+    ----------
+    root
+        The repository, with `dataset_card/`.
+    namespace, name
+        The repo.
+    configs
+        What is published; exactly one is the default.
+    results
+        As `load_results` gives them; needs `study/facts`.
+    source
+        A sentence: where the states come from.
+    agreement
+        Share of the default config's labels that the last k states keep, by k, as counted on
+        the data that are published.
+
+    Raises
+    ------
+    InputError
+        There is not exactly one default, a config has no windows, or a result is missing.
+    """
+    from huggingface_hub import DatasetCardData
+
+    from ..trajectory.dataset import features
+
+    if sum(config.default for config in configs) != 1:
+        raise InputError("dataset card: exactly one config must be the default")
+    for config in configs:
+        if config.n == 0 or set(config.files) != set(config.counts):
+            raise InputError(
+                f"dataset card, config {config.name}: give files and counts of the same splits, "
+                "with at least one window"
+            )
+    typed = features()._to_yaml_list()
+    data = DatasetCardData(
+        license="apache-2.0",
+        pretty_name="EISV trajectories",
+        language="en",
+        task_categories=["time-series-forecasting", "text-generation"],
+        size_categories=[_size_category(sum(config.n for config in configs))],
+        tags=["eisv", "trajectories", "time-series", "imitation-learning", "datasets"],
+        configs=[_config_head(config) for config in configs],
+        dataset_info=[{"config_name": config.name, "features": typed} for config in configs],
+    )
+    text = render(
+        "README.md.jinja",
+        root / "dataset_card",
+        metadata=data.to_yaml(line_break="\n").rstrip("\n"),
+        namespace=namespace,
+        name=name,
+        configs=list(configs),
+        main=next(config for config in configs if config.default),
+        shapes=SHAPES,
+        source=source,
+        agreement=dict(agreement or {}),
+        facts=results["study"]["facts"],
+        results=results,
+        table=markdown_table,
+        min_datasets=MIN_DATASETS,
+    )
+    check_front_matter(text, "dataset")
+    return text
+
+
+def _config_head(config: DatasetConfig) -> dict[str, Any]:
+    files = [{"split": split, "path": path} for split, path in config.files.items()]
+    head: dict[str, Any] = {"config_name": config.name, "data_files": files}
+    return head | ({"default": True} if config.default else {})
+
+
+def teacher_card(
+    root: Path,
+    namespace: str,
+    name: str,
+    reports: Sequence[EvalReport],
+    recipe: Mapping[str, Any],
+    *,
+    adapter: bool = False,
+    temperature: float = 1.0,
+    dataset: str = "unitares-eisv-trajectories",
+    metric: str = "eisv_coherence",
+) -> str:
+    """Render a model's card; its `model-index` is written from the reports.
+
+    Parameters
+    ----------
+    root
+        The repository, with `model_card/`.
+    namespace, name
+        The repo.
+    reports
+        What the model scored, the main report first.
+    recipe
+        As in its YAML file: `name`, `base`, `data`, `training`, `lora`.
+    adapter
+        A PEFT adapter rather than a whole model.
+    temperature
+        That of the published generation config; every report has a result at it.
+    dataset, metric
+        Names of the other repos, in the same namespace.
+
+    Raises
+    ------
+    InputError
+        There is no report, or one lacks a result at that temperature.
+    """
+    from huggingface_hub import ModelCardData
+
+    if not reports:
+        raise InputError(f"card of {name}: no report; evaluate the model first")
+    for report in reports:
+        try:
+            report.at(temperature)
+        except KeyError as error:
+            raise InputError(f"card of {name}: {error.args[0]}; evaluate it there") from error
+    base = recipe["base"]
+    data = ModelCardData(
+        language="en",
+        license="apache-2.0",
+        library_name="peft" if adapter else "transformers",
+        pipeline_tag="text-generation",
+        base_model=base if is_hub_id(base) else None,
+        datasets=[f"{namespace}/{dataset}"],
+        tags=["eisv", "imitation", "trl", "sft", *(["lora"] if adapter else [])],
+        model_name=name,
+        eval_results=model_index(reports, f"{namespace}/{dataset}"),
+    )
+    text = render(
+        "teacher.md.jinja",
+        root / "model_card",
+        metadata=data.to_yaml(line_break="\n").rstrip("\n"),
+        namespace=namespace,
+        name=name,
+        reports=list(reports),
+        main=reports[0],
+        recipe=dict(recipe),
+        base_is_hub=is_hub_id(base),
+        adapter=adapter,
+        temperature=temperature,
+        dataset=dataset,
+        metric=metric,
+        explain=explain,
+        table=markdown_table,
+    )
+    check_front_matter(text, "model")
+    return text
+
+
+def metric_card(root: Path, namespace: str, imitator: EvalReport) -> str:
+    """Render the card of the metric's Space, `spaces/eisv_coherence/README.md.jinja`."""
+    text = render(
+        "README.md.jinja",
+        root / "spaces" / "eisv_coherence",
+        namespace=namespace,
+        shapes=SHAPES,
+        imitator=imitator,
+        gradio_version=version("gradio"),
+    )
+    check_front_matter(text, "space")
+    return text
+
+
+_SHOWN: Final = {
+    "macro_coherence": "Coherence, mean over shapes",
+    "coherence": "Coherence",
+    "macro_excess_nats": "Excess nats, mean over shapes",
+    "excess_nats": "Excess nats",
+    "valid_rate": "Valid rate",
+}
+
+
+def model_index(reports: Sequence[EvalReport], dataset: str) -> list[Any]:
+    """Return the `EvalResult`s of a card: each report's main metrics under each decoding.
+
+    The decoding, and what a perfect imitator gets under it, stand in `metric_args`.
+    """
+    from huggingface_hub import EvalResult
+
+    found = []
+    for report in reports:
+        for result in report.results:
+            for name, title in _SHOWN.items():
+                if name in result.metrics:
+                    metric = result.metrics[name]
+                    found.append(
+                        EvalResult(
+                            task_type="text-generation",
+                            task_name="imitation of the voice",
+                            dataset_type=dataset,
+                            dataset_name=report.title,
+                            dataset_config=report.name,  # what tells results apart
+                            dataset_args={"n": result.n},
+                            metric_type=name,
+                            metric_name=f"{title} ({result.decoding.label})",
+                            metric_value=round(metric.value, 4),
+                            metric_args=_metric_args(result, metric),
+                        )
+                    )
+    return found
+
+
+def _metric_args(result: DecodedResult, metric: Metric) -> dict[str, Any]:
+    args: dict[str, Any] = result.decoding.model_dump()
+    for name in ("low", "high", "floor", "perfect"):
+        value = getattr(metric, name)
+        if value is not None:
+            args[name] = round(value, 4)
+    return args
+
+
+def is_hub_id(base: str) -> bool:
+    """Say whether a recipe's base is a model on the Hub, not one of ours or a path."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", base) is not None
+
+
+def _size_category(n: int) -> str:
+    bounds = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
+    return next((name for bound, name in bounds if n < bound), "1M<n<10M")
+
+
+Kind = Literal["dataset", "model", "space", "post"]
+_COLORS: Final = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+_LICENSES: Final = ("apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc0-1.0", "bsd-3-clause")
+_SIZES: Final = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M")
+_TASKS: Final = (
+    "time-series-forecasting", "text-generation", "tabular-classification", "other",
+)  # fmt: skip
+_SDKS: Final = ("gradio", "docker", "static")
+# key: type, allowed values (None: any), required
+_Rule = tuple[type | tuple[type, ...], Sequence[str] | None, bool]
+_RULES: Final[dict[str, dict[str, _Rule]]] = {
+    "dataset": {
+        "license": (str, _LICENSES, True),
+        "pretty_name": (str, None, True),
+        "language": ((str, list), None, False),
+        "task_categories": (list, _TASKS, True),
+        "size_categories": (list, _SIZES, True),
+        "tags": (list, None, True),
+        "configs": (list, None, True),
+        "dataset_info": (list, None, True),
+    },
+    "model": {
+        "license": (str, _LICENSES, True),
+        "library_name": (str, ("transformers", "peft", "sklearn", "eisv-lumen"), True),
+        "pipeline_tag": (str, ("text-generation", "time-series-forecasting"), False),
+        "base_model": (str, None, False),
+        "datasets": (list, None, True),
+        "tags": (list, None, True),
+        "model-index": (list, None, True),
+    },
+    "space": {
+        "title": (str, None, True),
+        "emoji": (str, None, True),
+        "colorFrom": (str, _COLORS, True),
+        "colorTo": (str, _COLORS, True),
+        "sdk": (str, _SDKS, True),
+        "sdk_version": (str, None, True),
+        "python_version": (str, None, True),
+        "app_file": (str, None, True),
+        "license": (str, _LICENSES, True),
+        "short_description": (str, None, True),
+        "tags": (list, None, False),
+    },
+    "post": {
+        "title": (str, None, True),
+        "thumbnail": (str, None, True),
+        "authors": (list, None, True),
+    },
+}
+_SHORT: Final = 60
+
+
+def check_front_matter(text: str, kind: Kind) -> dict[str, Any]:
+    """Check a card's YAML head without the network; return it.
+
+    Parameters
+    ----------
+    text
+        The whole card.
+    kind
+        What it is the card of.
+
+    Raises
+    ------
+    InputError
+        The head is missing or no YAML, a key is missing, has another type, or a value that the
+        Hub does not take; the message names the key.
+    """
+    import yaml
+
+    head = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
+    if head is None:
+        raise InputError(f"{kind} card: no front matter; it must start with a line of ---")
+    try:
+        found = yaml.safe_load(head[1])
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{kind} card: front matter is no YAML ({' '.join(str(error).split())})"
+        ) from error
+    if not isinstance(found, dict):
+        raise InputError(f"{kind} card: front matter must be a mapping of keys to values")
+    for key, (types, allowed, required) in _RULES[kind].items():
+        if key not in found:
+            if required:
+                raise InputError(f"{kind} card, {key}: missing from the front matter")
+            continue
+        _check_value(f"{kind} card, {key}", found[key], types, allowed)
+    _check_parts(found, kind)
+    return found
+
+
+def _check_value(
+    where: str, value: Any, types: type | tuple[type, ...], allowed: Sequence[str] | None
+) -> None:
+    if not isinstance(value, types):
+        raise InputError(f"{where}: a {type(value).__name__} cannot stand here ({value!r}); quote "
+                         "a number that is text, and list what is a list")  # fmt: skip
+    if not value:
+        raise InputError(f"{where}: is empty")
+    for item in value if isinstance(value, list) else [value]:
+        if allowed is not None and item not in allowed:
+            raise InputError(f"{where}: {item!r} is none of {', '.join(allowed)}")
+
+
+def _check_parts(head: Mapping[str, Any], kind: Kind) -> None:
+    """Check what lies a level deeper."""
+    if len(head.get("short_description", "")) > _SHORT:
+        raise InputError(f"{kind} card, short_description: longer than {_SHORT} characters")
+    for i, config in enumerate(head.get("configs", [])):
+        if not isinstance(config, dict) or not {"config_name", "data_files"} <= set(config):
+            raise InputError(f"{kind} card, configs[{i}]: needs config_name and data_files")
+    base = head.get("base_model")
+    if base is not None and not is_hub_id(base):
+        raise InputError(f"{kind} card, base_model: {base!r} is no id of the Hub; leave it out")
+    for i, entry in enumerate(head.get("model-index", [])):
+        if not isinstance(entry, dict) or not entry.get("name") or not entry.get("results"):
+            raise InputError(f"{kind} card, model-index[{i}]: needs name and results")
+        for j, result in enumerate(entry["results"]):
+            if not {"task", "dataset", "metrics"} <= set(result):
+                raise InputError(
+                    f"{kind} card, model-index[{i}].results[{j}]: needs task, dataset and metrics"
+                )
+    for i, author in enumerate(head.get("authors", [])):
+        if not isinstance(author, dict) or not isinstance(author.get("user"), str):
+            raise InputError(f"{kind} card, authors[{i}]: needs user, a name on the Hub")
