@@ -1,0 +1,208 @@
+"""The main job, offline, from nothing: a log is made and read, a teacher trained and scored."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import InputError
+from .evaluation.baselines import initial
+from .evaluation.gates import calibrated_gates, published_gates
+from .evaluation.report import EvalReport, provenance, write_report
+from .expression.vocabulary import SHAPES
+from .files import write_bytes, write_json
+from .trajectory.series import Windows
+
+__all__ = ["DemoSize", "run_demo"]
+
+Say = Callable[[str], None]
+RECIPE = "demo"
+NAME = "demo"
+
+
+@dataclass(frozen=True)
+class DemoSize:
+    """How much the demo does; the defaults take about three minutes on two cores."""
+
+    n_states: int = 60_000
+    train_per_shape: int = 250
+    real_per_shape: int = 125
+    test_per_shape: int = 40
+    draws: int = 16
+
+
+def run_demo(
+    out: str | os.PathLike[str], *, seed: int = 0, size: DemoSize | None = None, say: Say = print
+) -> EvalReport:
+    """Run the main job: a Lumen-like log, its dataset, a teacher, its report.
+
+    What is already done is not done again, so a run that was killed goes on.
+
+    Parameters
+    ----------
+    out
+        Folder for everything: `anima.db`, `dataset/`, `teacher/`, `report.json`, `figures/`.
+    seed
+        Seed of all draws.
+    size
+        How much of each; see `DemoSize`.
+    say
+        Told of progress.
+
+    Returns
+    -------
+    EvalReport
+        The teacher's evaluation on windows that it was not trained on.
+
+    Raises
+    ------
+    InputError
+        The disk is full, or `out` holds another run.
+    """
+    from .teacher.base_models import load_teacher
+    from .teacher.evaluate import evaluate_teacher
+    from .teacher.examples import draw_examples
+    from .teacher.prompt import render_windows
+    from .teacher.recipe import load_recipe
+    from .teacher.train import train
+
+    folder, amount = Path(out), size or DemoSize()
+    clock = _Clock(say)
+    _claim(folder, {"seed": seed, "size": vars(amount) | {}})
+    clock.step("1  A log: Lumen-like states in a real anima.db")
+    log = _log(folder / "anima.db", amount.n_states, seed)
+    clock.step("2  A typed dataset: windows, shapes, splits that share no state")
+    train_windows, test_windows, facts = _dataset(log, folder / "dataset", amount, seed, say)
+    clock.step("3  A teacher: cross-entropy on the voice's expressions, by TRL's SFTTrainer")
+    laws, recipe = initial(), load_recipe(RECIPE)
+    prompts = render_windows(train_windows, recipe.data.style)
+    examples = draw_examples(prompts, train_windows.shape, laws, seed, recipe.data.draws)
+    record = train(recipe, examples, folder / "teacher")
+    clock.step("4  Its evaluation, between floor and ceiling, at several temperatures")
+    results = evaluate_teacher(
+        load_teacher(folder / "teacher"),
+        render_windows(test_windows, recipe.data.style),
+        test_windows.shape,
+        laws,
+        draws=amount.draws,
+        seed=seed,
+        say=say,
+    )
+    report = EvalReport(
+        kind="measured",
+        name=NAME,
+        title="tiny teacher of the demo",
+        target="initial",
+        note="Windows of a Lumen-like log kept from training, filled up to balance with synthetic "
+        "ones. The prompt names the shape, so this is imitation, not reading.",
+        results=results,
+        provenance=provenance(
+            f"eisv-lumen demo --seed {seed}",
+            seed=seed,
+            data=facts,
+            model={"base": recipe.base, "parameters": record["parameters"]},
+            recipe=record["recipe"],
+        ),
+    )
+    gates = published_gates(report.at(0.3)) + calibrated_gates(report)
+    report = report.model_copy(update={"gates": gates})
+    write_report(report, folder / "report.json")
+    _draw(report, folder / "figures")
+    clock.done()
+    return report
+
+
+def _claim(folder: Path, run: dict[str, Any]) -> None:
+    """Refuse a folder that holds a demo with other settings, or something else."""
+    from .files import read_json
+
+    mark = folder / "demo.json"
+    if mark.is_file():
+        if read_json(mark) != run:
+            raise InputError(f"{folder}: holds a demo with other settings; choose another --out")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder}: is not empty and holds no demo; choose another --out")
+    else:
+        write_json(mark, run)
+
+
+def _log(path: Path, n_states: int, seed: int) -> Path:
+    from .trajectory.anima_log import write_anima_db
+
+    if not path.is_file():
+        write_anima_db(path, n_states, seed=seed)
+    return path
+
+
+def _dataset(
+    log: Path, folder: Path, size: DemoSize, seed: int, say: Say
+) -> tuple[Windows, Windows, dict[str, Any]]:
+    """Read the log, write the dataset; return balanced windows to train and to test on."""
+    from .trajectory.dataset import blend, build, synthesize, windows_from_table, write_parquet
+    from .trajectory.sources.anima import read_anima
+    from .trajectory.splits import split
+
+    source = read_anima(log)
+    for line in source.report.lines():
+        say(f"   {line}")
+    table = build(source)
+    splits = split(table, seed=seed)
+    parts = {name: table.take(rows) for name, rows in splits.items()}
+    for name, part in parts.items():
+        write_parquet(folder / "window_20" / f"{name}.parquet", part)
+    counts = _count(table)
+    say(f"   {table.num_rows:,} windows; {len(splits.dropped)} dropped between splits")
+    for shape, n in sorted(counts.items(), key=lambda item: -item[1]):
+        say(f"   {n:>6,}  {shape}")
+    chosen = []
+    facts: dict[str, Any] = {"states": sum(map(len, source.series)), "windows": counts}
+    for k, (name, per_shape) in enumerate(
+        (("train", size.train_per_shape), ("test", size.test_per_shape))
+    ):
+        wanted = dict.fromkeys(SHAPES, per_shape)
+        blended = blend(
+            parts[name],
+            synthesize(wanted, seed=2 * seed + k),
+            wanted,
+            real_at_most=size.real_per_shape,
+            seed=seed,
+        )
+        real = blended.filter(pc.field("source") != "synthetic")
+        chosen.append(windows_from_table(blended))
+        facts[name] = {"windows": blended.num_rows, "from_the_log": _count(real)}
+    return chosen[0], chosen[1], facts
+
+
+def _count(table: pa.Table) -> dict[str, int]:
+    counts = np.bincount(table["shape"].to_numpy(), minlength=len(SHAPES))
+    return dict(zip(SHAPES, counts.tolist(), strict=True))
+
+
+def _draw(report: EvalReport, folder: Path) -> None:
+    from .hub.figures import by_shape, by_temperature
+
+    write_bytes(folder / "by_temperature.svg", by_temperature(report))
+    write_bytes(folder / "by_shape.svg", by_shape(report))
+
+
+class _Clock:
+    """Says what begins, and how long the last thing took."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._start = self._last = time.perf_counter()
+
+    def step(self, text: str) -> None:
+        self._last = time.perf_counter()
+        self._say(f"\n{text}")
+
+    def done(self) -> None:
+        self._say(f"\ndone in {time.perf_counter() - self._start:.0f} s")
