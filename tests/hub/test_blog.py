@@ -1,0 +1,240 @@
+"""The post: what it says is in the results, and follows them when they change."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from law_report import law_report
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.evaluation.report import EvalReport
+from eisv_lumen.hub import blog, figures
+from eisv_lumen.hub.blog import one_line_each, post_figures, render_post, words
+from eisv_lumen.hub.cards import check_front_matter
+from eisv_lumen.hub.post_figures import same_end
+from eisv_lumen.hub.render import load_results, markdown_table, render
+
+ROOT = Path(__file__).parents[2]
+RESULTS = load_results(ROOT / "results")
+FILES = render_post(ROOT)
+POST = FILES["blog/eisv-lumen.md"].decode()
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")
+NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d+(?:e-\d+)?|\d+e-\d+)(?!\w)")
+SETTINGS = {"0.3", "0.5", "0.7", "0.95"}
+"""Decodings. All else that is shown with a decimal point is a result."""
+
+
+def rewritten(value: Any, change: Any, key: str = "") -> Any:
+    """Apply `change` to each float of a result, but for the decodings that name it."""
+    if isinstance(value, EvalReport):
+        return EvalReport.model_validate(rewritten(value.model_dump(by_alias=True), change))
+    if isinstance(value, dict):
+        kept = ("decoding", "decodings", "provenance")
+        return {k: v if k in kept else rewritten(v, change, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [rewritten(item, change, key) for item in value]
+    return change(value) if isinstance(value, float) else value
+
+
+def text_of(results: Any) -> str:
+    return one_line_each(
+        render(
+            "eisv-lumen.md.jinja", ROOT / "blog", results=results, authors=["ada"],
+            table=markdown_table,
+        )
+    )  # fmt: skip
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, EvalReport):
+        return numbers(value.model_dump())
+    if isinstance(value, dict):
+        return [x for item in value.values() for x in numbers(item)]
+    if isinstance(value, list | tuple):
+        return [x for item in value for x in numbers(item)]
+    ok = isinstance(value, int | float) and not isinstance(value, bool)
+    return [float(value)] if ok else []
+
+
+def test_rendering_twice_gives_the_same_bytes_and_they_are_committed() -> None:
+    assert render_post(ROOT) == FILES
+    for path, data in FILES.items():
+        assert (ROOT / path).read_bytes() == data, f"{path} is stale: make render"
+
+
+def test_each_number_of_the_post_is_in_a_results_file_to_the_digits_shown() -> None:
+    v5 = RESULTS["published"]["v5"].results[0].per_shape.values()
+    derived = [float(np.mean([m["coherence"].value for m in v5]))]  # the even mean, said so there
+    known = [*numbers(RESULTS), *derived]
+    by_digits = {d: {f"{abs(x):.{d}f}" for x in known} for d in (1, 2, 3, 4)}
+    shown = DECIMAL.findall(re.sub(r"[\d.]+ %", "", POST))
+    assert len(shown) > 100
+    for number in shown:
+        assert number in by_digits[len(number.split(".")[1])] | SETTINGS, number
+    shares = by_digits[1] | {f"{100 * x:.{d}f}" for x in known for d in (0, 1)}
+    percentages = re.findall(r"([\d.]+) %", POST)
+    assert len(percentages) > 5
+    assert set(percentages) <= shares
+    for integer in re.findall(r"\d{1,3}(?:,\d{3})+", POST):
+        whole = int(integer.replace(",", ""))
+        assert whole in known or whole == 2970, integer  # the law's support
+
+
+@cache
+def complete() -> dict[str, Any]:
+    """Results in which no run is missing, so that every section of the post is there."""
+    tiny = {f"v{i}": law_report(i % 2) for i in (1, 3, 4, 5, 6, 7)}
+    learned = {"v6-learned": law_report(0).model_copy(update={"target": "feedback"})}
+    names = ("series", "summary-real", "forest-real", "constant-real")
+    blind = {name: law_report(i % 2) for i, name in enumerate(names)}
+    return {"lumen_like": RESULTS["lumen_like"], **RESULTS, "tiny": tiny | learned, "blind": blind}
+
+
+def test_with_every_run_there_the_post_is_whole_and_still_readable() -> None:
+    text = text_of(complete())
+    assert "### The progression again" in text
+    assert "*after feedback*" in text
+    assert "| blind teacher (ours) |" in text
+    assert len(re.findall(r"^\| V\d \| [\d.]+ \[", text, re.MULTILINE)) == 6
+    assert 2500 <= words(text) <= 4000
+    drawn = post_figures(complete())
+    assert drawn == post_figures(complete())
+    assert drawn["blog/figures/blind.svg"] != post_figures(RESULTS)["blog/figures/blind.svg"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_no_number_of_the_post_survives_a_change_of_the_results(whole: bool) -> None:
+    """Stronger than finding it somewhere: each decimal is *read* from a result, none is typed."""
+    results = complete() if whole else RESULTS
+    scaled = text_of(rewritten(results, lambda x: 0.61803 * x + 0.0123))
+    old, new = text_of(results).splitlines(), scaled.splitlines()
+    assert len(old) == len(new)
+    stuck = []
+    for before, after in zip(old, new, strict=True):
+        a, b = (NUMBER.findall(line.replace("Apache-2.0", "")) for line in (before, after))
+        assert len(a) == len(b), before
+        stuck += [(x, before) for x, y in zip(a, b, strict=True) if x == y and x not in SETTINGS]
+    assert not stuck
+
+
+def test_the_head_and_the_length_are_a_posts() -> None:
+    head = check_front_matter(POST, "post")
+    assert head["authors"] == [{"user": "hikewa", "guest": True}]
+    assert 2500 <= words(POST) <= 4000
+    sections = re.findall(r"^## (.*)$", POST, re.MULTILINE)
+    assert sections == [
+        "Abstract", "Introduction", "Background", "Architecture", "Results", "Discussion",
+        "Conclusion",
+    ]  # fmt: skip
+
+
+def test_each_picture_is_drawn_and_described() -> None:
+    shown = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", POST)
+    drawn = {path.removeprefix("blog/") for path in FILES if path.endswith(".svg")}
+    assert {path for _, path in shown} == drawn
+    assert len(drawn) == 6
+    assert all(len(alt) > 40 for alt, _ in shown)
+    assert FILES["blog/thumbnail.png"].startswith(b"\x89PNG")
+
+
+def test_published_exact_and_ours_are_told_apart_in_every_table() -> None:
+    headers = re.findall(r"^(\|.*\|)\n\| :--", POST, re.MULTILINE)
+    assert len(headers) >= 4
+    for header in headers:
+        assert re.search(r"study|exact|ours", header), header
+
+
+def test_what_the_post_says_in_words_is_so() -> None:
+    imitator, runs = RESULTS["law"]["imitator"], RESULTS["study"]["standing"]["runs"]
+    warm, greedy = (imitator.at(t).metrics["macro_coherence"].value for t in (1.0, 0.0))
+    assert greedy / warm > 1.99  # "its score doubles"
+    gate = RESULTS["study"]["facts"]["gates"]["gate_1_coherence"]
+    mixes = [imitator.at(0.3, top_k=k, top_p=p).metrics["coherence"].value
+             for k, p in ((0, 1.0), (20, 0.95))]  # fmt: skip
+    assert mixes[0] < gate < mixes[1]  # fails plainly, passes with the nucleus
+    by_shape = runs["v4"]["plain"]["by_shape"]
+    assert min(by_shape, key=by_shape.get) == "rising_entropy"
+    assert by_shape["rising_entropy"] ** 2 > runs["v4"]["plain"]["chi_square"] / 2  # "most of it"
+    v4 = RESULTS["published"]["v4"].results[0].per_shape
+    assert min(v4, key=lambda s: v4[s]["coherence"].value) == "drift_dissonance"
+    assert runs["v1"]["n"] == 9 * 5
+    for name in ("v5", "v6"):  # "which chance allows": below the 95 % point of chi-square, 9 d.o.f.
+        assert runs[name]["plain"]["chi_square"] < 16.92 < runs["v4"]["plain"]["chi_square"]
+    students = RESULTS["study"]["facts"]["students"]["coherence"]
+    best = max(r.results[0].metrics["coherence"].value for r in RESULTS["published"].values())
+    assert students > best
+
+
+def test_the_two_windows_end_alike_and_move_oppositely() -> None:
+    t, (up, down), shapes = same_end()
+    assert up[-1].tolist() == down[-1].tolist()
+    assert shapes == ["basin_transition_up", "basin_transition_down"]
+    assert t.shape == (20,)
+    assert not np.allclose(up[:-5], down[:-5], atol=0.02)
+
+
+def test_each_figures_data_are_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every point of the lines that are drawn is a number of a results file, or a place for it."""
+    drawn = []
+    write = figures._write
+    monkeypatch.setattr(
+        figures, "_write", lambda f, buffer, kind: (drawn.append(f), write(f, buffer, kind))
+    )
+    post_figures(RESULTS)
+    known = np.array(numbers(RESULTS))
+    v = RESULTS["published"]
+    evenly = [np.mean([m["coherence"].value for m in v[n].results[0].per_shape.values()])
+              for n in ("v1", "v3", "v4", "v5", "v6")]  # fmt: skip
+    whiskers = [
+        run[key]["perfect"] + sign * 2 * run[key]["standard_error"]
+        for run in RESULTS["study"]["standing"]["runs"].values()
+        for key in ("plain", "nucleus")
+        for sign in (-1, 1)
+    ]
+    known = np.concatenate([known, 100 * known, evenly, whiskers])
+    points = 0
+    for figure in drawn[1:]:  # the first is the thumbnail, of the same data
+        for axes in figure.axes:
+            lines = [] if figure.get_suptitle() or not axes.axison else axes.lines
+            if any("last state" in str(line.get_label()) for line in axes.lines):
+                continue  # the two windows: made by a seed, tested above
+            for line in lines:
+                for y in np.asarray(line.get_ydata(), dtype=float):
+                    points += 1
+                    assert np.abs(known - y).min() < 1e-6 or (np.ndim(y) == 0 and y in (0, 1))
+            for bar in axes.patches:
+                if axes.axison and hasattr(bar, "get_width"):
+                    assert np.abs(known - bar.get_width()).min() < 1e-6
+    assert points > 80
+
+
+def test_a_missing_result_is_named(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "blog", tmp_path / "blog")
+    shutil.copytree(ROOT / "results" / "law", tmp_path / "results" / "law")
+    with pytest.raises(InputError, match=r"published/v6\.json: not there; run `eisv-lumen eval"):
+        render_post(tmp_path)
+    shutil.copytree(ROOT / "results" / "published", tmp_path / "results" / "published")
+    shutil.copytree(ROOT / "results" / "study", tmp_path / "results" / "study")
+    assert b"Our own" not in render_post(tmp_path)["blog/eisv-lumen.md"]
+
+
+def test_paragraphs_become_lines_and_nothing_else_does() -> None:
+    text = (
+        "---\na: 1\nb: 2\n---\n\nOne\ntwo *three*\n*four*.\n\n- item\n  more\n- other\n\n"
+        "| a |\n| b |\n\n![x](y)\n*caption*\n\n```\ncode\n  code\n```\n\n\n\nend\n"
+    )
+    assert one_line_each(text) == (
+        "---\na: 1\nb: 2\n---\n\nOne two *three* *four*.\n\n- item more\n- other\n\n"
+        "| a |\n| b |\n\n![x](y)\n*caption*\n\n```\ncode\n  code\n```\n\nend\n"
+    )
+
+
+def test_words_counts_what_is_read() -> None:
+    assert words("---\na: b\n---\nOne [two](http://x.y) 3.5\n| four |\n```\nfive\n```\n") == 3
+    assert blog.AUTHORS
