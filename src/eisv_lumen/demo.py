@@ -14,9 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import InputError
-from .evaluation.baselines import initial
-from .evaluation.gates import calibrated_gates, published_gates
-from .evaluation.report import EvalReport, provenance, write_report
+from .evaluation.report import EvalReport, write_report
 from .expression.vocabulary import SHAPES
 from .files import write_bytes, write_json
 from .trajectory.series import Windows
@@ -25,7 +23,6 @@ __all__ = ["DemoSize", "run_demo"]
 
 Say = Callable[[str], None]
 RECIPE = "demo"
-NAME = "demo"
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,8 @@ def run_demo(
     InputError
         The disk is full, or `out` holds another run.
     """
-    from .teacher.base_models import load_teacher
-    from .teacher.evaluate import evaluate_teacher
+    from .teacher.data import target_laws
+    from .teacher.evaluate import teacher_report
     from .teacher.examples import draw_examples
     from .teacher.prompt import render_windows
     from .teacher.recipe import load_recipe
@@ -82,38 +79,26 @@ def run_demo(
     clock.step("2  A typed dataset: windows, shapes, splits that share no state")
     train_windows, test_windows, facts = _dataset(log, folder / "dataset", amount, seed, say)
     clock.step("3  A teacher: cross-entropy on the voice's expressions, by TRL's SFTTrainer")
-    laws, recipe = initial(), load_recipe(RECIPE)
+    recipe = load_recipe(RECIPE)
+    laws = target_laws(recipe.data.target)
     prompts = render_windows(train_windows, recipe.data.style)
     examples = draw_examples(prompts, train_windows.shape, laws, seed, recipe.data.draws)
-    record = train(recipe, examples, folder / "teacher")
+    train(recipe, examples, folder / "teacher")
     clock.step("4  Its evaluation, between floor and ceiling, at several temperatures")
-    results = evaluate_teacher(
-        load_teacher(folder / "teacher"),
+    report = teacher_report(
+        folder / "teacher",
         render_windows(test_windows, recipe.data.style),
         test_windows.shape,
-        laws,
+        name="demo",
+        title="tiny teacher of the demo",
+        command=f"eisv-lumen demo --seed {seed}",
+        data=facts,
+        note="Windows of a Lumen-like log kept from training, filled up to balance with synthetic "
+        "ones. The prompt names the shape, so this is imitation, not reading.",
         draws=amount.draws,
         seed=seed,
         say=say,
     )
-    report = EvalReport(
-        kind="measured",
-        name=NAME,
-        title="tiny teacher of the demo",
-        target="initial",
-        note="Windows of a Lumen-like log kept from training, filled up to balance with synthetic "
-        "ones. The prompt names the shape, so this is imitation, not reading.",
-        results=results,
-        provenance=provenance(
-            f"eisv-lumen demo --seed {seed}",
-            seed=seed,
-            data=facts,
-            model={"base": recipe.base, "parameters": record["parameters"]},
-            recipe=record["recipe"],
-        ),
-    )
-    gates = published_gates(report.at(0.3)) + calibrated_gates(report)
-    report = report.model_copy(update={"gates": gates})
     write_report(report, folder / "report.json")
     _draw(report, folder / "figures")
     clock.done()

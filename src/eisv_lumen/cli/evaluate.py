@@ -63,12 +63,58 @@ def published(
 
 
 @app.command()
+def teacher(
+    model: Annotated[Path, typer.Argument(help="Folder that `teacher train` wrote.")],
+    out: Annotated[Path, typer.Option(help="The report to write (JSON).")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Windows (Parquet), or summaries (JSON lines: those kept for evaluation); by "
+            "default the test part of the recipe's own data."
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Draws a window, for excess nats.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
+    as_json: _Json = False,
+) -> None:
+    """Score a teacher at T = 1, 0.7, 0.5, 0.3 and greedily, and once with the inherited nucleus.
+
+    Example: eisv-lumen evaluate teacher runs/tiny-v4 --out report.json
+    """
+    from ..evaluation.report import write_report
+    from ..teacher.data import read_corpus
+    from ..teacher.evaluate import teacher_report
+
+    corpus, facts = read_corpus(model, data)
+    report = teacher_report(
+        model,
+        corpus.prompts,
+        corpus.shape,
+        name=out.stem,
+        title=title or f"teacher {model.name}",
+        command=f"eisv-lumen evaluate teacher {model} --out {out}"
+        + (f" --data {data}" if data else ""),
+        data=facts,
+        draws=draws,
+        seed=seed,
+        say=lambda text: typer.echo(text, err=True),
+    )
+    write_report(report, out)
+    if as_json:
+        print_json(report.model_dump(by_alias=True))
+    else:
+        show_report(report)
+
+
+@app.command()
 def show(
     report: Annotated[Path, typer.Argument(help="A report (JSON).")],
     metric: Annotated[
         str | None, typer.Option(help="Show this metric by shape, at the given temperature.")
     ] = None,
     temperature: Annotated[float, typer.Option(help="With --metric.")] = 0.3,
+    full: Annotated[bool, typer.Option("--full", help="Every metric, with its ceiling.")] = False,
     as_json: _Json = False,
 ) -> None:
     """Show a report as a table, and say what its numbers mean.
@@ -83,7 +129,7 @@ def show(
     if as_json:
         print_json(found.model_dump(by_alias=True))
     elif metric is None:
-        show_report(found)
+        show_report(found, full)
     else:
         try:
             rows = shape_rows(found.at(temperature), metric)
@@ -127,12 +173,16 @@ def compare(
         _print_table(metric, ("report", "decoding", "value", "95 % interval", "perfect"), rows)
 
 
-def show_report(report: EvalReport) -> None:
+def show_report(report: EvalReport, full: bool = False) -> None:
     """Print a report's table, gates and meaning on stdout."""
-    from ..evaluation.table import COLUMNS, explain, metric_rows
+    from ..evaluation.table import BRIEF_COLUMNS, COLUMNS, brief_rows, explain, metric_rows
 
-    _print_table(f"{report.title} ({report.kind}, target: {report.target})", COLUMNS,
-                 metric_rows(report))  # fmt: skip
+    title = f"{report.title} ({report.kind}; target: {report.target} law)"
+    if full:
+        _print_table(title, COLUMNS, metric_rows(report))
+    else:
+        _print_table(title, BRIEF_COLUMNS, brief_rows(report))
+    typer.echo()
     for gate in report.gates:
         verdict = "passed" if gate.passed else "failed"
         typer.echo(f"{verdict}  {gate.name}: {gate.asks} (found {gate.found:.4f})")
@@ -152,7 +202,7 @@ def _print_table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]
         table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    Console(width=max(120, shutil.get_terminal_size().columns), highlight=False).print(table)
+    Console(width=max(150, shutil.get_terminal_size().columns), highlight=False).print(table)
 
 
 def _write(reports: Mapping[str, EvalReport], out: Path, as_json: bool) -> None:

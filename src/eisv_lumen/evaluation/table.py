@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from .report import DecodedResult, EvalReport, Metric
 
-__all__ = ["COLUMNS", "explain", "metric_rows", "shape_rows"]
+__all__ = ["BRIEF_COLUMNS", "COLUMNS", "brief_rows", "explain", "metric_rows", "shape_rows"]
+
+BRIEF_COLUMNS = (
+    "decoding", "coherence", "perfect", "random", "excess nats", "reads nothing", "valid",
+    "diversity", "perfect",
+)  # fmt: skip
 
 COLUMNS = ("decoding", "metric", "value", "95 % interval", "floor", "perfect", "ceiling")
 
@@ -19,6 +24,31 @@ _UNITS = {
     "pattern_divergence": "pattern divergence [nats]",
     "token_divergence": "token divergence [nats]",
 }
+
+
+def brief_rows(report: EvalReport) -> list[tuple[str, ...]]:
+    """Return a row for each decoding, means over shapes; the columns are `BRIEF_COLUMNS`."""
+    rows: list[tuple[str, ...]] = []
+    for result in report.results:
+        found = result.metrics
+        coherence = found.get("macro_coherence") or found["coherence"]
+        excess, valid, diversity = (
+            found.get(name) for name in ("macro_excess_nats", "valid_rate", "diversity")
+        )
+        rows.append(
+            (
+                result.decoding.label,
+                _with_interval(coherence),
+                _number(coherence.perfect, 3),
+                _number(coherence.floor, 3),
+                "" if excess is None else _with_interval(excess),
+                "" if excess is None else _number(excess.floor, 3),
+                "" if valid is None else _number(valid.value, 3),
+                "" if diversity is None else _number(diversity.value, 3),
+                "" if diversity is None else _number(diversity.perfect, 3),
+            )
+        )
+    return rows
 
 
 def metric_rows(report: EvalReport) -> list[tuple[str, ...]]:
@@ -67,7 +97,7 @@ def explain(report: EvalReport) -> list[str]:
         lines.append(
             f"Excess nats at T = 1 are {excess.value:.4f}: 0 is perfect imitation, "
             f"{excess.floor:.4f} the best that a speaker can do that reads nothing; "
-            f"{closed:.0%} of that gap is closed."
+            + (f"{closed:.0%} of that gap is closed." if closed > 0 else "this is worse than that.")
         )
     lines.append(
         "Coherence rises as the temperature falls, for a perfect imitator too: a value above "
@@ -85,5 +115,11 @@ def _cells(metric: Metric) -> tuple[str, str, str, str, str]:
     return f"{metric.value:.4f}", interval, floor, perfect, ceiling
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _with_interval(metric: Metric) -> str:
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.3f}"
+    return f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}]"
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

@@ -121,7 +121,7 @@ def token_pmf(expressions: Iterable[Expression]) -> Floats:
 def entropy(pmf: npt.ArrayLike) -> Floats:
     """Return the entropy [nats] of distributions along the last axis; a number for one alone."""
     p = np.asarray(pmf, dtype=np.float64)
-    return np.asarray(-(p * np.log(np.where(p > 0, p, 1.0))).sum(-1))
+    return np.asarray((p * -np.log(np.where(p > 0, p, 1.0))).sum(-1) + 0.0)
 
 
 def jensen_shannon(p: npt.ArrayLike, q: npt.ArrayLike) -> Floats:

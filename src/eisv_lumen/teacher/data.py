@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..evaluation import baselines
 from ..expression.law import ExpressionLaw
-from ..expression.vocabulary import REAL_MIX, SHAPES
+from ..expression.vocabulary import SHAPES
+from ..files import read_json
 from ..trajectory.series import Windows
 from .examples import Examples, draw_examples
 from .prompt import render_summaries, render_windows
@@ -21,6 +26,7 @@ __all__ = [
     "PARTS",
     "Corpus",
     "corpus_of_windows",
+    "read_corpus",
     "recipe_corpora",
     "recipe_examples",
     "target_laws",
@@ -29,7 +35,6 @@ __all__ = [
 PARTS: Final = {"train": 0.8, "validation": 0.1, "test": 0.1}
 _HELD_OUT: Final = 400  # windows a shape, or a ninth of the summaries, where data is unlimited
 _LOG_STATES: Final = 214_503  # as many as the study's log holds
-_FEEDBACK_UPDATES: Final = 21_449
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,7 @@ class Corpus:
 
 def target_laws(target: str, seed: int = 0) -> list[ExpressionLaw]:
     """Return the nine laws to imitate: `initial`, or `learned` by feedback on the published mix."""
-    from ..expression.voice import Voice
-
-    voice = Voice(seed)
-    if target == "learned":
-        mix = np.array([REAL_MIX[shape] for shape in SHAPES])
-        rng = np.random.default_rng(seed)
-        voice.learn(rng.choice(SHAPES, _FEEDBACK_UPDATES, p=mix / mix.sum()).tolist())
-    return voice.laws()
+    return baselines.feedback(seed) if target == "learned" else baselines.initial()
 
 
 def recipe_examples(data: DataRecipe, corpus: Corpus) -> Examples:
@@ -82,6 +80,48 @@ def corpus_of_windows(parts: Sequence[Windows], data: DataRecipe) -> Corpus:
         raise InputError("no windows to make examples of: the split is empty")
     prompts = [text for windows in parts for text in render_windows(windows, data.style)]
     return Corpus(prompts, np.concatenate([windows.shape for windows in parts]))
+
+
+def read_corpus(
+    folder: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
+) -> tuple[Corpus, dict[str, Any]]:
+    """Return what a trained teacher is to be evaluated on, in the style it was taught.
+
+    Parameters
+    ----------
+    folder
+        What `train` wrote.
+    data
+        Windows (Parquet), or summaries (JSON lines), of which those kept for evaluation are taken;
+        None: the test part of the recipe's own data.
+
+    Returns
+    -------
+    corpus : Corpus
+    facts : dict
+        What it is, for a report's provenance.
+
+    Raises
+    ------
+    InputError
+        A file is missing or is not what it should be, or the style needs what it does not hold.
+    """
+    from ..trajectory.dataset import read_table, windows_from_table
+    from ..trajectory.sources.summaries import for_fitting, read_summaries
+
+    recipe = DataRecipe.model_validate(read_json(Path(folder) / "training.json")["recipe"]["data"])
+    if data is None:
+        return recipe_corpora(recipe, ["test"])["test"], {"windows": "test part of the recipe"}
+    path = Path(data)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    facts = {"windows": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    if path.suffix == ".jsonl":
+        kept = read_summaries(path)
+        kept = kept.take(~for_fitting(kept.id))
+        facts["half"] = "kept for evaluation (ids that are no multiples of 4)"
+        return Corpus(render_summaries(kept.values, recipe.style, kept.shape), kept.shape), facts
+    return corpus_of_windows([windows_from_table(read_table(path))], recipe), facts
 
 
 def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dict[str, Corpus]:

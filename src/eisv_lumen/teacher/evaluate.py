@@ -7,16 +7,22 @@ temperature both are tempered alike, step by step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..evaluation.gates import calibrated_gates, published_gates
 from ..evaluation.protocol import DECODINGS, INHERITED, Spoken, score
-from ..evaluation.report import DecodedResult, Decoding
+from ..evaluation.report import DecodedResult, Decoding, EvalReport, provenance
 from ..expression.law import ExpressionLaw
+from ..files import read_json
+from .base_models import load_teacher
+from .data import target_laws
 from .generate import generate
 from .prompt import Parsed, parse
 from .score import answer_log_probs
@@ -24,7 +30,7 @@ from .score import answer_log_probs
 if TYPE_CHECKING:
     from .base_models import Teacher
 
-__all__ = ["evaluate_teacher", "excess_nats", "listen"]
+__all__ = ["evaluate_teacher", "excess_nats", "listen", "teacher_report"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,6 +93,67 @@ def evaluate_teacher(
         say(f"{decoding.label}: coherence {coherence.value:.3f} (perfect {coherence.perfect:.3f})")
         results.append(result)
     return results
+
+
+def teacher_report(
+    folder: str | os.PathLike[str],
+    prompts: Sequence[str],
+    shapes: npt.NDArray[np.int8],
+    *,
+    name: str,
+    title: str,
+    command: str,
+    data: Mapping[str, Any],
+    note: str = "",
+    draws: int = 16,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+) -> EvalReport:
+    """Evaluate the teacher that `train` wrote to a folder, against the law that it was taught.
+
+    Parameters
+    ----------
+    folder
+        What `train` wrote: the model and `training.json`.
+    prompts, shapes, draws, seed, say
+        As for `evaluate_teacher`.
+    name, title, note
+        How the report is called, and what its reader should know.
+    command, data
+        For the provenance: what was run, and on which windows.
+
+    Raises
+    ------
+    InputError
+        There is no trained teacher in the folder, or as for `evaluate_teacher`.
+    """
+    record = read_json(Path(folder) / "training.json")
+    taught = record["recipe"]["data"]["target"]
+    report = EvalReport(
+        kind="measured",
+        name=name,
+        title=title,
+        target=taught,
+        note=note,
+        results=evaluate_teacher(
+            load_teacher(folder),
+            prompts,
+            shapes,
+            target_laws(taught),
+            draws=draws,
+            seed=seed,
+            say=say,
+        ),
+        provenance=provenance(
+            command,
+            seed=seed,
+            data={**data, "training_sha256": record["data_sha256"]},
+            model={k: record[k] for k in ("parameters", "steps", "cpu_s", "wall_s")},
+            recipe=record["recipe"],
+        ),
+    )
+    gates = [*published_gates(report.at(0.3)), *calibrated_gates(report)]
+    return report.model_copy(update={"gates": gates})
 
 
 def listen(teacher: Teacher, prompts: Sequence[str], decoding: Decoding, seed: int) -> Spoken:
