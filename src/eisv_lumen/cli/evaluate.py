@@ -63,51 +63,6 @@ def published(
 
 
 @app.command()
-def teacher(
-    model: Annotated[Path, typer.Argument(help="Folder that `teacher train` wrote.")],
-    out: Annotated[Path, typer.Option(help="The report to write (JSON).")],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Windows (Parquet), or summaries (JSON lines: those kept for evaluation); by "
-            "default the test part of the recipe's own data."
-        ),
-    ] = None,
-    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Draws a window, for excess nats.")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
-    as_json: _Json = False,
-) -> None:
-    """Score a teacher at T = 1, 0.7, 0.5, 0.3 and greedily, and once with the inherited nucleus.
-
-    Example: eisv-lumen evaluate teacher runs/tiny-v4 --out report.json
-    """
-    from ..evaluation.report import write_report
-    from ..teacher.data import read_corpus
-    from ..teacher.evaluate import teacher_report
-
-    corpus, facts = read_corpus(model, data)
-    report = teacher_report(
-        model,
-        corpus.prompts,
-        corpus.shape,
-        name=out.stem,
-        title=title or f"teacher {model.name}",
-        command=f"eisv-lumen evaluate teacher {model} --out {out}"
-        + (f" --data {data}" if data else ""),
-        data=facts,
-        draws=draws,
-        seed=seed,
-        say=lambda text: typer.echo(text, err=True),
-    )
-    write_report(report, out)
-    if as_json:
-        print_json(report.model_dump(by_alias=True))
-    else:
-        show_report(report)
-
-
-@app.command()
 def show(
     report: Annotated[Path, typer.Argument(help="A report (JSON).")],
     metric: Annotated[

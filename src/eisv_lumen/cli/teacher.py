@@ -12,6 +12,7 @@ from . import print_json
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Train a language model to imitate the voice.",
     rich_markup_mode=None,
 )
@@ -75,6 +76,52 @@ def train(
             f"{record['steps']} steps, {record['wall_s']:.0f} s, last loss "
             f"{record['loss_curve'][-1][1]:.4f}; model in {out / 'model'}"
         )
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Folder that `teacher train` wrote.")],
+    out: Annotated[Path, typer.Option(help="The report to write (JSON).")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Windows (Parquet), or summaries (JSON lines: those kept for evaluation); by "
+            "default the test part of the recipe's own data."
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Draws a window, for excess nats.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report on stdout.")] = False,
+) -> None:
+    """Score a teacher at T = 1, 0.7, 0.5, 0.3 and greedily, and once with the inherited nucleus.
+
+    Example: eisv-lumen teacher evaluate runs/tiny-v4 --out report.json
+    """
+    from ..evaluation.report import write_report
+    from ..teacher.data import read_corpus
+    from ..teacher.evaluate import teacher_report
+    from .evaluate import show_report
+
+    corpus, facts = read_corpus(model, data)
+    report = teacher_report(
+        model,
+        corpus.prompts,
+        corpus.shape,
+        name=out.stem,
+        title=title or f"teacher {model.name}",
+        command=f"eisv-lumen teacher evaluate {model} --out {out}"
+        + (f" --data {data}" if data else ""),
+        data=facts,
+        draws=draws,
+        seed=seed,
+        say=lambda text: typer.echo(text, err=True),
+    )
+    write_report(report, out)
+    if as_json:
+        print_json(report.model_dump(by_alias=True))
+    else:
+        show_report(report)
 
 
 @app.command()
