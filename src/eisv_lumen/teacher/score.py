@@ -69,8 +69,8 @@ def answer_log_probs(
     if index.ndim != 2 or len(index) != len(prompts):
         raise InputError(f"drawn has shape {index.shape} for {len(prompts)} prompts: give (n, m)")
     tokenizer = teacher.tokenizer
-    used, flat = np.unique(index, return_inverse=True)
-    line_places: list[list[int]] = flat.reshape(index.shape).tolist()
+    used = np.unique(index)
+    line_places = np.searchsorted(used, index).tolist()
     answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in used.tolist()])
     ids = prompt_ids(tokenizer, prompts)
     rows = [

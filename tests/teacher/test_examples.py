@@ -1,0 +1,94 @@
+"""Examples are draws of the law, the same each time, and the loss covers the answer alone."""
+
+import numpy as np
+import pytest
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.expression.law import EXPRESSIONS, initial_laws
+from eisv_lumen.teacher.examples import answer_ids, draw_examples, prompt_ids, trl_rows
+from eisv_lumen.teacher.packing import IGNORED, branches, model_inputs
+from eisv_lumen.teacher.prompt import render_answer
+from eisv_lumen.teacher.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.train import training_rows
+
+LAWS = initial_laws()
+
+
+def test_draws_are_reproduced_by_their_seed():
+    shape = np.arange(9, dtype=np.int8).repeat(20)
+    prompts = [str(i) for i in range(180)]
+    a, b, c = (draw_examples(prompts, shape, LAWS, seed, draws=2) for seed in (1, 1, 2))
+    assert a.digest() == b.digest() != c.digest()
+    assert (a.drawn == b.drawn).all()
+
+
+def test_draws_follow_the_law_of_their_own_shape():
+    n = 20_000
+    shape = np.array([2, 8] * n, dtype=np.int8)
+    found = draw_examples([""] * (2 * n), shape, LAWS, 0).drawn[:, 0]
+    for code in (2, 8):
+        share = np.bincount(found[shape == code], minlength=len(EXPRESSIONS)) / n
+        p = LAWS[code].pmf
+        often = p * n > 25  # where a count is near enough to normal
+        assert (np.abs(share - p)[often] <= 5.5 * np.sqrt(p * (1 - p) / n)[often]).all()
+
+
+def test_an_empty_split_is_refused():
+    with pytest.raises(InputError, match="the split is empty"):
+        draw_examples([], np.empty(0, np.int8), LAWS, 0)
+
+
+def test_labels_cover_exactly_the_answer(examples):
+    tokenizer = build_tokenizer("compact")
+    rows, counts = training_rows(tokenizer, examples)
+    assert counts["rows"] == len(rows) == len(examples)
+    total = 0
+    for row, (drawn,) in zip(rows, examples.drawn, strict=True):
+        labels = [label for label in row["labels"] if label != IGNORED]
+        text = render_answer(EXPRESSIONS[drawn]) + tokenizer.eos_token
+        assert tokenizer.decode(labels) == text
+        assert row["labels"][-len(labels) :] == row["input_ids"][-len(labels) :] == labels
+        total += len(labels)
+    assert counts["answer_tokens"] == total
+
+
+def test_trl_prepares_its_own_rows_to_the_same_tokens_and_labels(examples, tmp_path):
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    tokenizer = build_tokenizer("compact")
+    few = draw_examples(examples.prompts[:8], examples.shape[:8], LAWS, 0)
+    args = SFTConfig(str(tmp_path), bf16=False, use_cpu=True, report_to="none", max_length=None)
+    model = build_model(tokenizer, "compact", 0)
+    dataset = Dataset.from_list(list(trl_rows(few)))
+    trainer = SFTTrainer(model, args, train_dataset=dataset, processing_class=tokenizer)
+    ours, _ = training_rows(tokenizer, few)
+    for theirs, row in zip(trainer.train_dataset, ours, strict=True):
+        assert theirs["input_ids"] == row["input_ids"]
+        assert theirs["labels"] == row["labels"]
+
+
+def test_a_row_too_long_is_refused_not_cut(examples):
+    with pytest.raises(InputError, match="max_length=20"):
+        training_rows(build_tokenizer("compact"), examples, 20)
+
+
+def test_answers_that_share_a_prompt_compute_what_rows_of_their_own_do(examples):
+    import torch
+
+    tokenizer = build_tokenizer("compact")
+    model = build_model(tokenizer, "compact", 0).eval()
+    prompts = prompt_ids(tokenizer, ["SHAPE: convergence", examples.prompts[0]])
+    answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in (0, 100, 2000)])
+    packed = model_inputs([branches(p, answers) for p in prompts], tokenizer.pad_token_id)
+    labels = packed.pop("labels")
+    with torch.inference_mode():
+        got = model(**packed).logits
+        for i, prompt in enumerate(prompts):
+            start = len(prompt) - 1
+            for answer in answers:
+                alone = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 :]
+                span = slice(start, start + len(answer) + 1)
+                torch.testing.assert_close(got[i, span], alone, atol=1e-5, rtol=1e-5)
+                assert labels[i, span].tolist() == [IGNORED, *answer]
+                start += len(answer) + 1

@@ -1,0 +1,129 @@
+"""A recipe that cannot be used says so at once, and names what was meant."""
+
+import pytest
+import yaml
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.teacher.data import PARTS, recipe_corpora, recipe_examples, target_laws
+from eisv_lumen.teacher.recipe import load_recipe, recipe_names
+from eisv_lumen.teacher.train import check_recipe
+
+PLAIN = {
+    "name": "mine",
+    "base": "tiny",
+    "data": {"source": "synthetic", "style": "compact", "per_shape": 10},
+    "training": {"learning_rate": 0.001},
+}
+
+
+def written(tmp_path, changes, section=None):
+    raw = (
+        {**PLAIN, **changes}
+        if section is None
+        else {**PLAIN, section: {**PLAIN[section], **changes}}
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_packaged_recipe_is_known_to_the_libraries(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    check_recipe(recipe)
+
+
+STUDY = {  # reference/eisv.md §5: epochs, lr, dropout, warm-up, rank, alpha
+    "v1": (3, 1e-4, 0.05, 50, 16, 32),
+    "v2": (5, 5e-5, 0.1, 100, 32, 64),
+    "v3": (5, 1e-4, 0.1, 100, 16, 32),
+    "v4": (7, 8e-5, 0.1, 150, 16, 32),
+    "v5": (7, 8e-5, 0.1, 150, 16, 32),
+    "v6": (7, 8e-5, 0.1, 150, 16, 32),
+    "v7": (7, 8e-5, 0.1, 150, 16, 32),
+}
+
+
+@pytest.mark.parametrize("name", STUDY)
+def test_the_study_recipes_are_the_study_table(name):
+    recipe = load_recipe(name)
+    t, lora = recipe.training, recipe.lora
+    found = (t["num_train_epochs"], t["learning_rate"], lora["lora_dropout"], t["warmup_steps"])
+    assert (*found, lora["r"], lora["lora_alpha"]) == STUDY[name]
+    assert recipe.base == "Qwen/Qwen3-4B"
+    assert t["per_device_train_batch_size"] * t["gradient_accumulation_steps"] == 16
+    assert (t["max_length"], t["weight_decay"], t["seed"]) == (512, 0.01, 42)
+    assert len(lora["target_modules"]) == 7
+    tiny = load_recipe(f"tiny-{name}")
+    unlike = {"style"}
+    assert tiny.data.model_dump(exclude=unlike) == recipe.data.model_dump(exclude=unlike)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), [("tiny-v1", 360), ("tiny-v3", 1440), ("tiny-v5", 3840), ("tiny-v6", 2880)]
+)
+def test_a_recipe_makes_as_many_windows_as_the_study_had(name, rows):
+    data = load_recipe(name).data
+    corpora = recipe_corpora(data)
+    assert list(corpora) == list(PARTS)
+    assert len(corpora["train"]) == rows
+    prompts = [set(corpus.prompts) for corpus in corpora.values()]
+    assert not prompts[0] & prompts[1] and not prompts[0] & prompts[2]
+    again = recipe_corpora(data)["train"]
+    first, second = (recipe_examples(data, c).digest() for c in (corpora["train"], again))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "message"),
+    [
+        (
+            None,
+            {"bass": "tiny"},
+            r"mine.yaml, bass: unknown field; the nearest known one is 'base'",
+        ),
+        ("data", {"windows": 4}, r"mine.yaml, data.windows: .* nearest known one is 'window'"),
+        ("data", {"style": "loud"}, r"mine.yaml, data.style"),
+        ("data", {"shape_overrides": {"happy": 3}}, r"mine.yaml, data.shape_overrides"),
+        ("training", {"bf16": True}, r"training.bf16: not a recipe's to set"),
+    ],
+)
+def test_a_bad_field_is_named_with_its_file(tmp_path, section, changes, message):
+    with pytest.raises(InputError, match=message):
+        load_recipe(written(tmp_path, changes, section))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": {"learning_rte": 1e-3}}, "training.learning_rte: .* 'learning_rate'"),
+        ({"training": {"max_seq_length": 9}}, "training.max_seq_length: .* 'max_length'"),
+        ({"training": {"lr_scheduler_type": "wavy"}}, "training: .*wavy"),
+        ({"lora": {"rank": 16}}, "lora.rank: unknown field"),
+        ({"model": {"hidden_sise": 64}}, "model.hidden_sise: .* 'hidden_size'"),
+        ({"base": "x/y", "model": {"hidden_size": 64}}, "only base tiny"),
+    ],
+)
+def test_a_field_that_a_library_does_not_know_is_refused_before_any_work(
+    tmp_path, changes, message
+):
+    with pytest.raises(InputError, match=message):
+        check_recipe(load_recipe(written(tmp_path, changes)))
+
+
+def test_what_is_no_recipe_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such recipe; give a YAML file or one of"):
+        load_recipe("v99")
+    path = tmp_path / "broken.yaml"
+    path.write_text("a: [", encoding="utf-8")
+    with pytest.raises(InputError, match="not YAML"):
+        load_recipe(path)
+    path.write_text("- 1", encoding="utf-8")
+    with pytest.raises(InputError, match="a recipe is a mapping"):
+        load_recipe(path)
+
+
+def test_the_learned_target_has_heard_its_own_coherence():
+    initial, learned = target_laws("initial"), target_laws("learned")
+    assert learned[8].coherence() > 0.9 > initial[8].coherence()

