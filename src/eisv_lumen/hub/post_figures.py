@@ -176,15 +176,15 @@ def blind_sighted(
                 if r.decoding.top_k == 0 and r.decoding.temperature <= 1
             )
             axes[0].plot(*zip(*rows, strict=True), style, color=color, label=label)
-        for ours, color, marker, label in (
-            (sighted, STUDY, "s", "ours, sighted"),
-            (reports.get("series"), OURS, "o", "ours, blind: reads the series"),
+        for ours, color, marker, shift, label in (  # shifted, so that neither hides the other
+            (sighted, STUDY, "s", -0.012, "ours, sighted"),
+            (reports.get("series"), OURS, "o", 0.012, "ours, blind: reads the series"),
         ):
             if ours is not None:
                 points = [r for r in ours.results if r.decoding.top_k == 0]
                 found = [r.metrics["macro_coherence"] for r in points]
                 axes[0].errorbar(
-                    [r.decoding.temperature for r in points], [m.value for m in found],
+                    [r.decoding.temperature + shift for r in points], [m.value for m in found],
                     yerr=halves(found), fmt=marker, ms=4, lw=1, color=color, label=label,
                 )  # fmt: skip
         axes[0].set(
