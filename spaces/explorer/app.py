@@ -34,20 +34,23 @@ def unpack_wheel() -> None:
 unpack_wheel()
 
 import gradio as gr  # noqa: E402
-from folder import load_example, speakers  # noqa: E402
+from folder import LONG_RUN, load_example, speakers  # noqa: E402
 from tabs import post, results, thermometer, trajectory, voice  # noqa: E402
+from window import place, shapes_along  # noqa: E402
+
+from eisv_lumen.trajectory.windows import WINDOW  # noqa: E402
 
 HEAD = """
 # From a trajectory to words
 How an agent’s inner states become a few words, and what a score of those words can mean.
 """
-THEME = gr.themes.Soft(
+# The fonts come with gradio: nothing is fetched from anywhere. Its semibold one lacks glyphs.
+THEME = gr.themes.Default(
     primary_hue="teal",
     secondary_hue="amber",
     neutral_hue="slate",
-    # Fonts of the visitor's own system: nothing is fetched from anywhere.
-    font=["ui-sans-serif", "system-ui", "Segoe UI", "Helvetica", "Arial", "sans-serif"],
-    font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+    font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"],
+    font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
 )
 LAUNCH = {
     "theme": THEME,
@@ -65,7 +68,7 @@ def build() -> gr.Blocks:
     """Build the page; its links `#thermometer` and the like open a tab."""
     with gr.Blocks(title="EISV-Lumen explorer", analytics_enabled=False, fill_width=False) as page:
         gr.Markdown(HEAD, elem_id="head")
-        with gr.Tabs(selected="trajectory", elem_id="tabs") as tabs:
+        with gr.Tabs(selected="trajectory", overflow_behavior="wrap", elem_id="tabs") as tabs:
             with gr.Tab("Trajectory", id="trajectory", elem_id="tab-trajectory"):
                 trajectory.build()
             with gr.Tab("Thermometer", id="thermometer", elem_id="tab-thermometer"):
@@ -81,7 +84,7 @@ def build() -> gr.Blocks:
 
 def warm() -> None:
     """Compile the kernel and load the models while the page is already served."""
-    trajectory.shapes_of(trajectory.place(load_example(trajectory.LONG_RUN), 0, trajectory.WINDOW))
+    shapes_along(place(load_example(LONG_RUN), 0, WINDOW))
     for speaker in speakers()[0]:
         getattr(speaker, "warm", lambda: None)()
 

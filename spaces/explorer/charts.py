@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ Scaled = Callable[[npt.ArrayLike], npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points; `y` may hold NaN, where it is broken."""
+    """A line through points."""
 
     x: npt.ArrayLike
     y: npt.ArrayLike
@@ -99,7 +100,7 @@ def chart(
             f'<rect class="band" x="{a:.1f}" y="{TOP}" width="{max(b - a, 2):.1f}" '
             f'height="{bottom - TOP:.1f}"/>'
         )
-    for y in _ticks(y0, y1, 4):
+    for y in _ticks(y0, y1, 5):
         out.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{py(y):.1f}" '
                    f'y2="{py(y):.1f}"/>')  # fmt: skip
         out.append(f'<text class="tick" x="{LEFT - 6}" y="{py(y) + 4:.1f}" text-anchor="end">'
@@ -167,7 +168,7 @@ def thin(
     at = np.concatenate(
         [
             sorted((a + int(np.argmin(y[a:b])), a + int(np.argmax(y[a:b]))))
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            for a, b in pairwise(edges)
         ]
     )
     return x[at], y[at]
@@ -183,14 +184,8 @@ def _path(line: Line, px: Scaled, py: Scaled) -> str:
 
 
 def _points(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> str:
-    out, pen = [], "M"
-    for a, b in zip(x.tolist(), y.tolist(), strict=True):
-        if b != b:
-            pen = "M"
-            continue
-        out.append(f"{pen}{a:.1f} {b:.1f}")
-        pen = "L"
-    return "".join(out)
+    points = (f"{a:.1f} {b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+    return "M" + "L".join(points)
 
 
 def _dots(dots: Sequence[Dot], px: Scaled, py: Scaled) -> list[str]:
@@ -199,8 +194,8 @@ def _dots(dots: Sequence[Dot], px: Scaled, py: Scaled) -> list[str]:
     for dot in sorted(dots, key=lambda d: -d.y):
         x, y = float(px(dot.x)), float(py(dot.y))
         if dot.low is not None and dot.high is not None:
-            out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{py(dot.low):.1f}" '
-                       f'y2="{py(dot.high):.1f}" stroke="{dot.color}" stroke-width="1.5"/>')  # fmt: skip
+            ends = f'y1="{py(dot.low):.1f}" y2="{py(dot.high):.1f}"'
+            out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" {ends} stroke="{dot.color}"/>')
         mark = (
             f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" transform="rotate(45 '
             f'{x:.1f} {y:.1f})"'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from curves import standard_error, study
 from folder import Report, reports
-from tabs.thermometer import standard_error, study
 
 from eisv_lumen.expression.vocabulary import AFFINE_TOKENS, REAL_MIX
 

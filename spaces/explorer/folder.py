@@ -49,6 +49,7 @@ def example_names() -> list[str]:
 
 
 LONG_RUN = "an_hour_like_lumens"
+"""The example that is open at first: a run of the Lumen-like process."""
 
 
 @cache

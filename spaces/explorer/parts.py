@@ -41,7 +41,7 @@ def legend(entries: Sequence[tuple[str, str]]) -> str:
 def figure(title: str, drawing: str, subtitle: str = "") -> str:
     """Return a chart under its heading."""
     small = f"<small>{escape(subtitle)}</small>" if subtitle else ""
-    return f'<figure><figcaption>{escape(title)}{small}</figcaption>{drawing}</figure>'
+    return f"<figure><figcaption>{escape(title)}{small}</figcaption>{drawing}</figure>"
 
 
 def cards(items: Sequence[str], least: int = 280) -> str:
@@ -51,7 +51,9 @@ def cards(items: Sequence[str], least: int = 280) -> str:
 
 def tile(name: str, value: str, detail: str = "") -> str:
     """Return one number with its name and what to hold it against."""
-    return f'<div class="tile"><small>{escape(name)}</small><b>{value}</b><span>{detail}</span></div>'
+    return (
+        f'<div class="tile"><small>{escape(name)}</small><b>{value}</b><span>{detail}</span></div>'
+    )
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int = 1) -> str:

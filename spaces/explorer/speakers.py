@@ -14,6 +14,10 @@ from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.lumen import to_primitives
 from eisv_lumen.expression.vocabulary import SHAPES, pattern_of
 from eisv_lumen.files import read_json
+from eisv_lumen.teacher.base_models import load_teacher
+from eisv_lumen.teacher.generate import generate
+from eisv_lumen.teacher.prompt import Invalid, parse, render_windows
+from eisv_lumen.trajectory.explain import derivatives
 from eisv_lumen.trajectory.series import Windows
 
 __all__ = ["Said", "Speaker", "TeacherSpeaker", "VoiceSpeaker", "find_teachers"]
@@ -69,19 +73,20 @@ class TeacherSpeaker:
         self._teacher: Any = None
         if self.style not in _SHOWN:
             raise InputError(f"{folder}: training.json names no known style of prompt")
-        self.about = f"a small language model that imitates the voice; it is shown {_SHOWN[self.style]}"
+        self.about = (
+            f"a small language model that imitates the voice; it is shown {_SHOWN[self.style]}"
+        )
 
     def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
         """Decode `n` answers; whatever the text, it is parsed by the study's definition."""
-        from eisv_lumen.teacher.generate import generate
-        from eisv_lumen.teacher.prompt import Invalid, parse, render_windows
-
         prompts = render_windows(window, self.style) * n
         with self._lock:
             texts = generate(self._loaded(), prompts, temperature=temperature, seed=seed)
         answers = map(parse, texts)
         return [
-            Said(invalid=a.reason) if isinstance(a, Invalid) else Said(a.tokens, a.primitives, a.pattern)
+            Said(invalid=a.reason)
+            if isinstance(a, Invalid)
+            else Said(a.tokens, a.primitives, a.pattern)
             for a in answers
         ]
 
@@ -92,8 +97,6 @@ class TeacherSpeaker:
 
     def _loaded(self) -> Any:
         if self._teacher is None:
-            from eisv_lumen.teacher.base_models import load_teacher
-
             self._teacher = load_teacher(self.folder, "cpu")
         return self._teacher
 
@@ -117,7 +120,10 @@ def find_teachers(models: Path) -> tuple[list[Speaker], str]:
             unusable.append(str(error))
     if unusable:
         return found, f"A model is not shown: {unusable[0]}."
-    return found, "" if found else "No trained model travels with this copy: the voice speaks alone."
+    return (
+        found,
+        "" if found else "No trained model travels with this copy: the voice speaks alone.",
+    )
 
 
 def one_window(t: np.ndarray, X: np.ndarray, drift: np.ndarray | None, shape: str) -> Windows:
@@ -130,8 +136,6 @@ def one_window(t: np.ndarray, X: np.ndarray, drift: np.ndarray | None, shape: st
     shape
         Its shape, as explained.
     """
-    from eisv_lumen.trajectory.explain import derivatives
-
     d = derivatives(t, X)
     means = [X.mean(0)] + [a.mean(0) if len(a) else np.zeros(4) for a in (d.first, d.second)]
     summary = np.concatenate([[len(t), t[-1] - t[0]], *means])

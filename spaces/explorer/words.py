@@ -31,12 +31,15 @@ SHAPE_MEANS = {
 }
 
 
+_NAMES = {"an_hour_like_lumens": "an hour of a log like Lumen’s"}
+
+
 def plain(name: str) -> str:
-    """Return a name as prose shows it.
+    """Return the name of a shape, a word or an example as prose shows it.
 
     Examples
     --------
     >>> plain("void_rising")
     'void rising'
     """
-    return name.replace("_", " ")
+    return _NAMES.get(name, name.replace("_", " "))

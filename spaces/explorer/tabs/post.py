@@ -43,9 +43,7 @@ def embedded(text: str, folder: Path) -> str:
     return title + re.sub(r"!\[([^\]]*)\]\(((?!https?:)[^)\s]+)\)", image, text)
 
 
-def build(
-    tabs: gr.Tabs, temperature: gr.Slider, nucleus: gr.Checkbox, report: gr.Dropdown
-) -> None:
+def build(tabs: gr.Tabs, temperature: gr.Slider, nucleus: gr.Checkbox, report: gr.Dropdown) -> None:
     """Build the tab; a claim's button opens the tab that shows it, set as the claim says."""
 
     def go(claim: Claim) -> tuple:

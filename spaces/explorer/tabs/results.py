@@ -30,7 +30,7 @@ def ordered() -> list[Report]:
 
 
 def summary() -> str:
-    """Return a row for each report: its coherence at the study's temperature, and its excess nats."""
+    """Return a row for each report: coherence at the study's temperature, and excess nats."""
     rows = []
     for entry in ordered():
         report = entry.report
@@ -50,7 +50,15 @@ def summary() -> str:
                 _with_interval(excess),
             ]
         )
-    header = ["report", "decoding", "windows", "coherence", "floor", "perfect", "excess nats at T = 1"]
+    header = [
+        "report",
+        "decoding",
+        "windows",
+        "coherence",
+        "floor",
+        "perfect",
+        "excess nats at T = 1",
+    ]
     return table(header, rows) + note("* top-k and top-p were not recorded.")
 
 

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 import gradio as gr
 import numpy as np
 from charts import Dot, Line, chart
+from curves import at, grid, is_nucleus, measured, nearest, over_real_mix, standard_error, study
 from folder import Report, reports
 from parts import cards, figure, legend, table, tile
 
-from eisv_lumen.evaluation.report import DecodedResult, Metric
-from eisv_lumen.expression.law import COHERENCE, initial_laws
-from eisv_lumen.expression.vocabulary import REAL_MIX, SHAPES
+from eisv_lumen.evaluation.report import Metric
 
-__all__ = ["build", "draw", "standard_error", "thermometer"]
+__all__ = ["build", "draw", "thermometer"]
 
 PLAIN, NUCLEUS = "var(--law)", "var(--nucleus)"
 STUDY, OURS = "var(--study)", ("var(--ours-1)", "var(--ours-2)", "var(--ours-3)", "var(--ours-4)")
@@ -25,67 +24,6 @@ thermometer: a *perfect* imitator of the voice, one that has nothing left to lea
 end of the scale to the other as the decoding temperature falls. Move it, and look at where the
 published runs V1–V6 come to stand.
 """
-
-
-def grid(report: Report, nucleus: bool, metric: str) -> tuple[list[float], list[float]]:
-    """Return temperatures and values of one metric of a report, with the nucleus or without."""
-    rows = sorted(
-        (r.decoding.temperature, r.metrics[metric].value)
-        for r in report.report.results
-        if _is_nucleus(r) == nucleus and metric in r.metrics
-    )
-    return [t for t, _ in rows], [v for _, v in rows]
-
-
-def at(report: Report, temperature: float, nucleus: bool) -> DecodedResult | None:
-    """Return the result at a temperature, None where there is none."""
-    for result in report.report.results:
-        same = abs(result.decoding.temperature - temperature) < 1e-9
-        if same and _is_nucleus(result) == nucleus:
-            return result
-    return None
-
-
-def nearest(report: Report, temperature: float, nucleus: bool) -> DecodedResult | None:
-    """Return the result at the nearest temperature that was measured."""
-    there = [r for r in report.report.results if _is_nucleus(r) == nucleus]
-    return min(there, key=lambda r: abs(r.decoding.temperature - temperature), default=None)
-
-
-def _is_nucleus(result: DecodedResult) -> bool:
-    return result.decoding.top_k == 20
-
-
-def measured() -> dict[str, Report]:
-    """Return our own reports that can stand on these curves: measured, of the initial law."""
-    return {
-        key: r
-        for key, r in reports().items()
-        if r.report.kind == "measured"
-        and r.report.target == "initial"
-        and any("macro_coherence" in result.metrics for result in r.report.results)
-    }
-
-
-def study(real: bool) -> list[Report]:
-    """Return the study's runs over balanced windows, or over real ones."""
-    return [
-        r
-        for r in reports().values()
-        if r.report.kind == "published" and r.report.name.endswith("-real") == real
-    ]
-
-
-def standard_error(n: int, temperature: float, nucleus: bool, real: bool) -> float:
-    """Return the standard error of a perfect imitator's coherence over `n` windows, exactly."""
-    share = np.array([REAL_MIX[s] for s in SHAPES]) if real else np.ones(len(SHAPES))
-    share /= share.sum()
-    cut = {"top_k": 20, "top_p": 0.95} if nucleus else {}
-    variance = 0.0
-    for law, scores, weight in zip(initial_laws(), COHERENCE, share, strict=True):
-        p = law.tempered(temperature, **cut).pmf
-        variance += weight * float(p @ scores**2 - (p @ scores) ** 2)
-    return float(np.sqrt(variance / n))
 
 
 def draw(
@@ -99,7 +37,11 @@ def draw(
     if here is None or dumb is None:
         raise gr.Error(f"temperature {temperature:g}: use a multiple of 0.05 from 0 to 1.2")
     perfect, diversity = here.metrics[metric].value, here.metrics["diversity"].value
-    shown = {key: measured()[key] for key in models if key in measured()}
+    shown = {
+        key: report
+        for key, report in measured().items()
+        if key in models and over_real_mix(report) == real
+    }
     setting = _setting(temperature, nucleus)
     gap = dumb.metrics.get("macro_excess_nats")
     tiles = [
@@ -158,7 +100,7 @@ def _charts(
     temperature: float, nucleus: bool, metric: str, real: bool, shown: Mapping[str, Report]
 ) -> str:
     law, ignorant = reports()["law/imitator"], reports()["law/ignorant"]
-    colors = dict(zip(shown, OURS, strict=False))
+    colors = {key: OURS[i % len(OURS)] for i, key in enumerate(shown)}
 
     def pair(report: Report, name: str) -> list[Line]:
         return [
@@ -180,7 +122,7 @@ def _charts(
             )
             for key, report in shown.items()
             for r in report.report.results
-            if _is_nucleus(r) == nucleus and (m := r.metrics.get(name)) is not None
+            if is_nucleus(r) == nucleus and (m := r.metrics.get(name)) is not None
         ]  # fmt: skip
 
     def ours(name: str) -> list[Line]:
@@ -198,12 +140,8 @@ def _charts(
         for (run, value), label in zip(runs, _labels(runs), strict=True)
     ]  # fmt: skip
     excess = "macro_excess_nats"
-    nothing = [
-        Line(*grid(ignorant, cut, excess), "var(--floor)", "reads nothing", 1.6, "5 4",
-             1 if cut == nucleus else 0)
-        for cut in (nucleus,)
-    ]  # fmt: skip
-    most = max([1.0, *(v for line in nothing for v in line.y)])
+    nothing = Line(*grid(ignorant, nucleus, excess), "var(--floor)", "reads nothing", 1.6, "5 4")
+    most = max(1.0, *nothing.y, *(dot.y for dot in dots(excess)))
     drawings = [
         figure(
             "Coherence",
@@ -224,7 +162,7 @@ def _charts(
                 "diversity against temperature",
                 [*pair(law, "diversity"), *ours("diversity")],
                 dots("diversity"),
-                y_range=(2.0, 2.8),
+                y_range=(_least_diversity(law, shown), 2.75),
                 levels=[(float(np.log(15)), "all words alike")],
                 height=270,
                 **shared,
@@ -235,7 +173,7 @@ def _charts(
             "Excess nats",
             chart(
                 "excess nats against temperature",
-                [*nothing, *pair(law, excess), *ours(excess)],
+                [nothing, *pair(law, excess), *ours(excess)],
                 dots(excess),
                 y_range=(-0.03 * most, 1.05 * most),
                 height=270,
@@ -252,6 +190,13 @@ def _charts(
         *((colors[key], f"{report.report.title} (ours)") for key, report in shown.items()),
     ]
     return legend(keys) + cards(drawings, 300)
+
+
+def _least_diversity(law: Report, shown: Mapping[str, Report]) -> float:
+    values = [
+        v for r in (law, *shown.values()) for cut in (0, 1) for v in grid(r, cut, "diversity")[1]
+    ]
+    return float(np.floor(10 * min(values)) / 10)
 
 
 def _labels(runs: Sequence[tuple]) -> list[str]:
@@ -276,11 +221,11 @@ def _runs(
         result = run.report.results[0]
         value = result.metrics["coherence"].value
         error = standard_error(result.n, temperature, nucleus, real)
-        steps = f"{(value - perfect) / error:+.1f}" if error > 1e-9 else "–"
+        steps = _signed((value - perfect) / error, 1) if error > 1e-9 else "–"
         rows.append(
             [
                 f"{run.report.title} <small>(study)</small>", str(result.n), f"{value:.3f}",
-                f"{value - perfect:+.3f}", steps, "T = 0.3",
+                _signed(value - perfect, 3), steps, "T = 0.3",
             ]
         )  # fmt: skip
     name = "coherence" if real else "macro_coherence"
@@ -291,21 +236,26 @@ def _runs(
             continue
         error = standard_error(found.n, found.decoding.temperature, nucleus, real)
         same = metric.perfect if metric.perfect is not None else perfect
-        steps = f"{(metric.value - same) / error:+.1f}" if error > 1e-9 else "–"
+        steps = _signed((metric.value - same) / error, 1) if error > 1e-9 else "–"
         rows.append(
             [
                 f"{report.report.title} <small>(ours)</small>", str(found.n),
-                f"{metric.value:.3f}", f"{metric.value - same:+.3f}", steps, found.decoding.label,
+                f"{metric.value:.3f}", _signed(metric.value - same, 3), steps,
+                found.decoding.label,
             ]
         )  # fmt: skip
-    header = ["run", "windows", "coherence", "− perfect", "in standard errors", "decoded at"]
+    header = ["run", "windows", "coherence", "from perfect", "in standard errors", "decoded at"]
     told = (
         "<p>The same published numbers, held against perfect imitation at the decoding chosen "
         "above. The standard error is that of a perfect imitator over as many windows, from the "
         "law. Our own runs were measured at a few temperatures: the nearest is shown, against "
         "perfection there.</p>"
     )
-    return told + table(header, [[c.replace("-0.000", "0.000") for c in r] for r in rows])
+    return told + table(header, rows)
+
+
+def _signed(x: float, digits: int) -> str:
+    return f"{round(x, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def build() -> tuple[gr.Slider, gr.Checkbox]:
@@ -314,16 +264,18 @@ def build() -> tuple[gr.Slider, gr.Checkbox]:
     first = (0.3, False, BALANCED, keys[:2])
     head, drawings, runs = draw(*first)
     gr.Markdown(INTRO)
-    with gr.Row(equal_height=True):
-        temperature = gr.Slider(
-            0, 1.2, 0.3, step=0.05, label="Decoding temperature", min_width=260, scale=2,
-            info="0 is greedy: always the likeliest word.", elem_id="temperature",
-        )  # fmt: skip
-        nucleus = gr.Checkbox(
-            False, label="Inherited nucleus: top-k 20, top-p 0.95", elem_id="nucleus",
-            info="What the base model's own generation config would add, unasked.", min_width=240,
-        )  # fmt: skip
-        mix = gr.Radio([BALANCED, REAL], value=BALANCED, label="Averaged over", min_width=240)
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            temperature = gr.Slider(
+                0, 1.2, 0.3, step=0.05, label="Decoding temperature", elem_id="temperature",
+                info="0 is greedy: always the likeliest word.",
+            )  # fmt: skip
+        with gr.Column(scale=2, min_width=300):
+            nucleus = gr.Checkbox(
+                False, label="Inherited nucleus: top-k 20, top-p 0.95", elem_id="nucleus",
+                info="What the base model's own generation config would add, unasked.",
+            )  # fmt: skip
+            mix = gr.Radio([BALANCED, REAL], value=BALANCED, label="Averaged over")
     models = gr.CheckboxGroup(
         [(r.report.title, key) for key, r in measured().items()],
         value=keys[:2],

@@ -198,7 +198,7 @@ def build() -> None:
     """Build the tab."""
     gr.Markdown(INTRO)
     choices = [(plain(s), s) for s in SHAPES]
-    session = gr.State(fresh)
+    session = gr.State(fresh())
     said, law_now = show(fresh())
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):

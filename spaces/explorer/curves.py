@@ -1,0 +1,97 @@
+"""Numbers for the thermometer: what reports say at a decoding, and how exact they can be."""
+
+from __future__ import annotations
+
+import numpy as np
+from folder import Report, reports
+
+from eisv_lumen.evaluation.report import DecodedResult
+from eisv_lumen.expression.law import COHERENCE, initial_laws
+from eisv_lumen.expression.vocabulary import REAL_MIX, SHAPES
+
+__all__ = [
+    "at",
+    "grid",
+    "is_nucleus",
+    "measured",
+    "nearest",
+    "over_real_mix",
+    "standard_error",
+    "study",
+]
+
+
+def grid(report: Report, nucleus: bool, metric: str) -> tuple[list[float], list[float]]:
+    """Return temperatures and values of one metric of a report, with the nucleus or without."""
+    rows = sorted(
+        (r.decoding.temperature, r.metrics[metric].value)
+        for r in report.report.results
+        if is_nucleus(r) == nucleus and metric in r.metrics
+    )
+    return [t for t, _ in rows], [v for _, v in rows]
+
+
+def at(report: Report, temperature: float, nucleus: bool) -> DecodedResult | None:
+    """Return the result at a temperature, None where there is none."""
+    for result in report.report.results:
+        same = abs(result.decoding.temperature - temperature) < 1e-9
+        if same and is_nucleus(result) == nucleus:
+            return result
+    return None
+
+
+def nearest(report: Report, temperature: float, nucleus: bool) -> DecodedResult | None:
+    """Return the result at the nearest temperature that was measured."""
+    there = [r for r in report.report.results if is_nucleus(r) == nucleus]
+    return min(there, key=lambda r: abs(r.decoding.temperature - temperature), default=None)
+
+
+def is_nucleus(result: DecodedResult) -> bool:
+    """Say whether a result was decoded with the nucleus that Qwen3 brings."""
+    return result.decoding.top_k == 20
+
+
+def measured() -> dict[str, Report]:
+    """Return our own reports that can stand on these curves: measured, of the initial law."""
+    return {
+        key: r
+        for key, r in reports().items()
+        if r.report.kind == "measured"
+        and r.report.target == "initial"
+        and any("macro_coherence" in result.metrics for result in r.report.results)
+    }
+
+
+def over_real_mix(report: Report) -> bool:
+    """Say whether a report's windows come in the real mix of shapes, rather than evenly.
+
+    A report holds no mix, but what perfect imitation scores over its windows, which differs.
+    """
+    law = reports()["law/imitator"].report.at(0.3).metrics
+    here = at(report, 0.3, False)
+    perfect = here.metrics["coherence"].perfect if here else None
+    if perfect is None:
+        return False
+    real, even = law["coherence"].value, law["macro_coherence"].value
+    return abs(perfect - real) < abs(perfect - even)
+
+
+def study(real: bool) -> list[Report]:
+    """Return the study's runs over balanced windows, or over real ones."""
+    return [
+        r
+        for r in reports().values()
+        if r.report.kind == "published" and r.report.name.endswith("-real") == real
+    ]
+
+
+def standard_error(n: int, temperature: float, nucleus: bool, real: bool) -> float:
+    """Return the standard error of a perfect imitator's coherence over `n` windows, exactly."""
+    share = np.array([REAL_MIX[s] for s in SHAPES]) if real else np.ones(len(SHAPES))
+    share /= share.sum()
+    cut = {"top_k": 20, "top_p": 0.95} if nucleus else {}
+    variance = 0.0
+    for law, scores, weight in zip(initial_laws(), COHERENCE, share, strict=True):
+        p = law.tempered(temperature, **cut).pmf
+        variance += weight * float(p @ scores**2 - (p @ scores) ** 2)
+    return float(np.sqrt(variance / n))
