@@ -15,7 +15,7 @@ from samples import FAST, on_disk
 from eisv_lumen.errors import InputError
 from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.hub.contents import METRIC, build_contents
+from eisv_lumen.hub.contents import METRIC, Material, build_contents
 from eisv_lumen.hub.plan import PublishPlan, card_head, make_plan
 from eisv_lumen.hub.publish import to_folder, to_hub
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def plan() -> PublishPlan:
-    return make_plan(build_contents(ROOT, "ada", ["metric"]), version="1.0")
+    return make_plan(build_contents(Material(ROOT, "ada"), ["metric"]), version="1.0")
 
 
 def test_the_space_holds_the_mathematics_byte_by_byte(plan: PublishPlan) -> None:
@@ -65,9 +65,9 @@ def test_every_figure_of_the_card_is_that_of_its_results_file(plan: PublishPlan)
 
 def test_what_cannot_be_published_is_said() -> None:
     with pytest.raises(InputError, match="--only moon: use one of"):
-        build_contents(ROOT, "ada", ["moon"])
+        build_contents(Material(ROOT, "ada"), ["moon"])
     with pytest.raises(InputError, match="not the repository"):
-        build_contents(Path("/"), "ada")
+        build_contents(Material(Path("/"), "ada"))
 
 
 STRANGER = """

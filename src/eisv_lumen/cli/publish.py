@@ -52,6 +52,10 @@ def publish(
     tag: Annotated[
         str | None, typer.Option(help="Tag of the commits; v and our version by default.")
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder that `eisv-lumen demo` has made: its dataset and teacher."),
+    ] = None,
     root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
     as_json: Annotated[
         bool, typer.Option("--json", help="Print plan and outcome as one JSON object on stdout.")
@@ -65,7 +69,7 @@ def publish(
 
     For example:
 
-      eisv-lumen publish --to folder published
+      eisv-lumen publish --to folder published --run demo-out
 
       eisv-lumen publish --to hub --namespace NS --dry-run
 
@@ -73,12 +77,12 @@ def publish(
     """
     from .. import __version__
     from ..errors import InputError
-    from ..hub.contents import build_contents
+    from ..hub.contents import Material, build_contents
     from ..hub.plan import make_plan
     from ..hub.publish import to_folder, to_hub
 
     _check(to, folder, namespace, private=private, create_pr=create_pr)
-    contents = build_contents(root, namespace or "eisv-lumen", only or ())
+    contents = build_contents(Material(root, namespace or "eisv-lumen", run), only or ())
     plan = make_plan(contents, version=__version__, tag=tag)
     _show(plan)
     with _progress(plan) as report:
@@ -124,15 +128,13 @@ def _show(plan: PublishPlan) -> None:
     from rich.text import Text
 
     table = Table(title=f"Plan: {plan.tag}")
-    for column in ("repo", "file"):
-        table.add_column(column, overflow="fold")
-    table.add_column("bytes", justify="right")
-    table.add_column("sha256")
+    table.add_column("file", overflow="fold")
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("sha256", no_wrap=True)
     for repo in plan.repos:
-        name = str(repo.name)
+        table.add_row(Text(str(repo.name), style="bold"), f"{repo.size:,}", "")
         for path, stamp in repo.stamps.items():
-            table.add_row(Text(name), Text(path), f"{stamp.size:,}", stamp.sha256[:12])
-            name = ""
+            table.add_row(Text(f"  {path}"), f"{stamp.size:,}", stamp.sha256[:12])
         table.add_section()
     _console().print(table)
 

@@ -2,66 +2,243 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InputError
+from ..files import json_bytes, read_json
 from .plan import CARD, Contents, RepoName, Source
 
-__all__ = ["PARTS", "build_contents"]
+if TYPE_CHECKING:
+    import pyarrow as pa
 
+    from .cards import DatasetConfig
+
+__all__ = ["DATASET", "METRIC", "PARTS", "TEACHER", "Material", "build_contents"]
+
+DATASET: Final = RepoName("dataset", "unitares-eisv-trajectories")
 METRIC: Final = RepoName("space", "eisv_coherence")
+TEACHER: Final = RepoName("model", "eisv-lumen-teacher")
+
 _METRIC_MODULES: Final = ("vocabulary.py", "law.py", "coherence.py")
 _METRIC_FILES: Final = ("eisv_coherence.py", "app.py", "requirements.txt")
+_SPLITS: Final = ("train", "validation", "test")
+_LAST_STATES: Final = (4, 8, 10, 15, 20)
+_PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+_DECODING: Final = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+"""The teacher's generation config: the law itself, without a nucleus that nobody asked for."""
 
 
-def metric(root: Path, namespace: str) -> Contents:
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the parts are made of.
+
+    Attributes
+    ----------
+    root
+        The repository, with `results/`, `spaces/` and the cards' templates.
+    namespace
+        Where it will be published: cards name it.
+    run
+        A folder as `eisv-lumen demo` leaves it, with `dataset/<config>/<split>.parquet`,
+        `teacher/` and `report.json`; None where there is none.
+    """
+
+    root: Path
+    namespace: str
+    run: Path | None = None
+
+    def of_run(self, part: str, name: str) -> Path:
+        """Return a file or folder of the run.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        if self.run is None or not (self.run / name).exists():
+            where = "" if self.run is None else f"{self.run / name}: not there; "
+            raise InputError(
+                f"{part}: {where}give a folder that `eisv-lumen demo` has finished, with --run"
+            )
+        return self.run / name
+
+
+def metric(given: Material) -> Contents:
     """Return the metric Space: its own files, and the mathematics copied beside them.
 
     `evaluate` fetches the metric's module and the files that it imports from its own folder.
     """
-    from importlib.metadata import version
-
     from .. import expression
-    from ..expression.vocabulary import SHAPES
-    from .render import load_results, render
+    from .cards import metric_card
+    from .render import load_results
 
-    here, room = root / "spaces" / METRIC.name, Path(expression.__file__).parent
+    here, room = given.root / "spaces" / METRIC.name, Path(expression.__file__).parent
     files: dict[str, Source] = {name: here / name for name in _METRIC_FILES}
     files |= {name: room / name for name in _METRIC_MODULES}
-    results = load_results(root / "results")
+    results = load_results(given.root / "results")
     if "imitator" not in results.get("law", {}):
-        raise InputError(f"{root / 'results'}: no results of the law; run `make results`")
-    card = render(
-        "README.md.jinja",
-        here,
-        namespace=namespace,
-        shapes=SHAPES,
-        imitator=results["law"]["imitator"],
-        gradio_version=version("gradio"),
-    )
+        raise InputError(f"{given.root / 'results'}: no results of the law; run `make results`")
+    card = metric_card(given.root, given.namespace, results["law"]["imitator"])
     return {METRIC: {**files, CARD: card.encode("utf-8")}}
 
 
-_BUILDERS: Final[dict[str, Callable[[Path, str], Contents]]] = {"metric": metric}
+def dataset(given: Material) -> Contents:
+    """Return the dataset: a folder a config, a Parquet shard a split, and the card."""
+    from ..trajectory.dataset import read_table
+    from .cards import dataset_card
+    from .render import load_results
+
+    folder = given.of_run("dataset", "dataset")
+    tables: dict[str, dict[str, pa.Table]] = {}
+    files: dict[str, Source] = {}
+    for config in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for split in _SPLITS:
+            path = config / f"{split}.parquet"
+            if path.is_file():
+                tables.setdefault(config.name, {})[split] = read_table(path)
+                files[f"{config.name}/{split}-00000.parquet"] = path
+    if not tables:
+        raise InputError(f"{folder}: no <config>/<split>.parquet there")
+    configs = [_config(name, splits) for name, splits in tables.items()]
+    main = max(configs, key=lambda config: config.window)
+    card = dataset_card(
+        given.root,
+        given.namespace,
+        [_as_default(config) if config is main else config for config in configs],
+        load_results(given.root / "results"),
+        name=DATASET.name,
+        source=_origin(given, tables),
+        agreement=_agreement(tables[main.name]),
+    )
+    return {DATASET: {**files, CARD: card.encode("utf-8")}}
+
+
+def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
+    import numpy as np
+
+    from ..expression.vocabulary import SHAPES
+    from ..trajectory.windows import STRIDE
+    from .cards import DatasetConfig
+
+    counts = {}
+    for split, table in splits.items():
+        n = np.bincount(table["shape"].to_numpy(), minlength=len(SHAPES)).tolist()
+        counts[split] = dict(zip(SHAPES, n, strict=True))
+    window = len(next(iter(splits.values()))["t"][0])
+    patterns = {split: f"{name}/{split}-*.parquet" for split in splits}
+    return DatasetConfig(name, window, STRIDE, patterns, counts)
+
+
+def _as_default(config: DatasetConfig) -> DatasetConfig:
+    from dataclasses import replace
+
+    return replace(config, default=True)
+
+
+def _origin(given: Material, tables: dict[str, dict[str, pa.Table]]) -> str:
+    """Say where the states come from."""
+    if given.run is not None and (given.run / "demo.json").is_file():
+        return (
+            "These states are not Lumen's: `eisv-lumen demo` drew them from a process fitted to "
+            "Lumen's log, and wrote them in the form of that log."
+        )
+    sources = {
+        name
+        for splits in tables.values()
+        for table in splits.values()
+        for name in table["source"].unique().to_pylist()
+    }
+    return f"The states come from: {', '.join(sorted(sources))}."
+
+
+def _agreement(splits: dict[str, pa.Table]) -> dict[int, float]:
+    """Share of labels that the last k states alone would get, by k."""
+    import pyarrow as pa
+
+    from ..trajectory.dataset import windows_from_table
+    from ..trajectory.windows import label_each
+
+    whole = windows_from_table(pa.concat_tables(splits.values()))
+    width = whole.t.shape[1]
+    return {
+        k: float(
+            (
+                label_each(whole.t[:, -k:], whole.X[:, -k:], whole.ethical_drift[:, -k:])[0]
+                == whole.shape
+            ).mean()
+        )
+        for k in _LAST_STATES
+        if k <= width
+    }
+
+
+def teacher(given: Material) -> Contents:
+    """Return the teacher: weights in safetensors, tokenizer, recipe, report, and the card."""
+    import yaml
+
+    from ..evaluation.report import read_report
+    from .cards import teacher_card
+
+    model = given.of_run("teacher", "teacher/model")
+    record = read_json(given.of_run("teacher", "teacher/training.json"))
+    report_path = given.of_run("teacher", "report.json")
+    report = read_report(report_path)
+    files: dict[str, Source] = {}
+    for path in sorted(path for path in model.rglob("*") if path.is_file()):
+        if path.suffix in _PICKLES:
+            raise InputError(f"{path}: may hold a pickle; save the model in safetensors")
+        files[path.relative_to(model).as_posix()] = path
+    card = teacher_card(
+        given.root,
+        given.namespace,
+        TEACHER.name,
+        [report],
+        record["recipe"],
+        adapter="adapter_config.json" in files,
+        temperature=_DECODING["temperature"],
+        dataset=DATASET.name,
+        metric=METRIC.name,
+    )
+    recipe = yaml.safe_dump(record["recipe"], sort_keys=False, allow_unicode=True)
+    files |= {
+        CARD: card.encode("utf-8"),
+        "generation_config.json": _generation_config(files.get("generation_config.json")),
+        "recipe.yaml": recipe.encode("utf-8"),
+        "training.json": given.of_run("teacher", "teacher/training.json"),
+        f"reports/{report.name}.json": report_path,
+    }
+    return {TEACHER: files}
+
+
+def _generation_config(saved: Source | None) -> bytes:
+    config: dict[str, Any] = json.loads(saved.read_bytes()) if isinstance(saved, Path) else {}
+    config.pop("_from_model_config", None)  # else transformers may derive it anew
+    return json_bytes(config | _DECODING)
+
+
+_BUILDERS: Final[dict[str, Callable[[Material], Contents]]] = {
+    "dataset": dataset,
+    "metric": metric,
+    "teacher": teacher,
+}
+_OF_A_RUN: Final = ("dataset", "teacher")
 PARTS: Final = tuple(_BUILDERS)
 """What can be published."""
 
 
-def build_contents(
-    root: Path, namespace: str, only: Sequence[str] = ()
-) -> dict[RepoName, dict[str, Source]]:
+def build_contents(given: Material, only: Sequence[str] = ()) -> dict[RepoName, dict[str, Source]]:
     """Collect the files of what is to be published.
 
     Parameters
     ----------
-    root
-        The repository, with `results/` and `spaces/`.
-    namespace
-        Where it will be published: cards name it.
+    given
+        What it is made of.
     only
-        Some of `PARTS`; all by default.
+        Some of `PARTS`; by default all, those of a run where a run is given.
 
     Raises
     ------
@@ -71,9 +248,10 @@ def build_contents(
     for part in only:
         if part not in _BUILDERS:
             raise InputError(f"--only {part}: use one of {', '.join(PARTS)}")
-    if not (root / "spaces").is_dir():
-        raise InputError(f"{root}: not the repository of eisv-lumen; give it with --root")
+    if not (given.root / "spaces").is_dir():
+        raise InputError(f"{given.root}: not the repository of eisv-lumen; give it with --root")
+    parts = only or [part for part in PARTS if given.run is not None or part not in _OF_A_RUN]
     contents: dict[RepoName, dict[str, Source]] = {}
-    for part in only or PARTS:
-        contents |= {name: dict(files) for name, files in _BUILDERS[part](root, namespace).items()}
+    for part in parts:
+        contents |= {name: dict(files) for name, files in _BUILDERS[part](given).items()}
     return contents
