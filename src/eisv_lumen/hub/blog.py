@@ -70,7 +70,7 @@ def post_figures(results: Results) -> dict[str, bytes]:
     tiny: dict[str, EvalReport] = results.get("tiny", {})
     process: Any = results.get("lumen_like", {}).get("distances", {}).get("process_at_20")
     progression = {name: tiny[name] for name in _STUDIED if name in tiny}
-    best = list(progression.values())[-1:]
+    best = sorted(progression.values(), key=_excess)[:1]
     figures = {
         "trajectories": trajectories(),
         "architecture": architecture(),
@@ -111,6 +111,10 @@ def _join_paragraphs(text: str) -> str:
         else:
             joined[-1] = f"{before} {line.lstrip()}"
     return "\n".join(joined)
+
+
+def _excess(report: EvalReport) -> float:
+    return report.at(1.0).metrics["macro_excess_nats"].value
 
 
 def words(text: str) -> int:

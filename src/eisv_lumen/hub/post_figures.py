@@ -88,6 +88,7 @@ def standing(
     """
     ours = {name: r for name, r in (ours or {}).items() if name in runs}
     names = sorted(runs, key=lambda name: name.endswith("-real"))
+    lowest = 1.0
     x = np.arange(len(names), dtype=float)
     x[[name.endswith("-real") for name in names]] += 0.6
     with canvas(7.6, 4.0) as (_, axes, buffer):
@@ -108,13 +109,14 @@ def standing(
         if ours:
             at = [names.index(name) for name in ours]
             found = [report.at(0.3).metrics["macro_coherence"] for report in ours.values()]
+            lowest = min(m.value if m.low is None else m.low for m in found)
             axes.errorbar(
                 x[at] + 0.3, [m.value for m in found], yerr=halves(found), fmt="o", ms=4,
                 color=OURS, label="ours (tiny), balanced windows",
             )  # fmt: skip
         axes.set_xticks(x, [runs[name]["title"].replace(" on ", "\non ") for name in names])
         axes.grid(visible=False, axis="x")
-        axes.set(ylabel="coherence, T = 0.3", ylim=(0.55, 1.02))
+        axes.set(ylabel="coherence, T = 0.3", ylim=(min(0.55, lowest - 0.03), 1.02))
         axes.legend(fontsize=8, loc="lower right")
     return bytes(buffer.getvalue())
 
