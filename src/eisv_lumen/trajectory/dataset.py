@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,7 @@ __all__ = [
     "typed",
     "windows_from_table",
     "write_parquet",
+    "write_together",
 ]
 
 _LISTS = ("t", *EISV_DIMS, "ethical_drift")
@@ -303,13 +305,27 @@ def write_parquet(path: str | os.PathLike[str], table: pa.Table) -> None:
     InputError
         The disk is full or not writable; `path` is then as it was.
     """
+    write_together({path: table})
+
+
+def write_together(tables: Mapping[Any, pa.Table]) -> None:
+    """Write tables to their paths; none takes its place before all are whole.
+
+    Raises
+    ------
+    InputError
+        As for `write_parquet`.
+    """
     from pyarrow import parquet
 
-    # Through Python's own file, whose errors say what the system said.
-    with atomic_path(path) as aside, aside.open("wb") as stream:
-        parquet.write_table(
-            table.combine_chunks(), stream, compression="zstd", row_group_size=1 << 20
-        )
+    with ExitStack() as files:
+        for path, table in tables.items():
+            aside = files.enter_context(atomic_path(path))
+            # Through Python's own file, whose errors say what the system said.
+            with aside.open("wb") as stream:
+                parquet.write_table(
+                    table.combine_chunks(), stream, compression="zstd", row_group_size=1 << 20
+                )
 
 
 def read_table(path: str | os.PathLike[str]) -> pa.Table:

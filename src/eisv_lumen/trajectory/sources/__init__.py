@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-__all__ = ["Expressions", "Report", "Source", "load_table", "load_trajectories", "read_source"]
+__all__ = [
+    "Expressions",
+    "Report",
+    "Source",
+    "load_table",
+    "load_trajectories",
+    "read_any",
+    "read_source",
+]
 
 
 def read_source(source: str | os.PathLike[str]) -> Source:
@@ -53,26 +61,21 @@ def read_source(source: str | os.PathLike[str]) -> Source:
     return read(source)
 
 
-def load_table(
-    source: str | os.PathLike[str], *, window: int = WINDOW, stride: int = STRIDE
-) -> pa.Table:
-    """Return the typed dataset of a source as an Arrow table, whatever the source is.
+def read_any(source: str | os.PathLike[str]) -> Source | pa.Table:
+    """Read whatever a source holds: series, or windows in the typed schema.
 
     Parameters
     ----------
     source
         As for `read_source`, or what holds windows already: a Parquet file of the typed dataset
-        or of the published one, a folder of such files, or a dataset id of the Hub
-        (`owner/name`), whose splits are put one after the other.
-    window, stride
-        How series are cut; of no account where the source holds windows.
+        or of the published one (also as JSON lines), a folder of such files, or a dataset id of
+        the Hub (`owner/name`), whose splits are put one after the other.
 
     Raises
     ------
     InputError
         The source is not there, or is none of these.
     """
-    from ..dataset import build
     from .postgres import is_postgres
 
     path = Path(source)
@@ -84,7 +87,30 @@ def load_table(
         windows = _windows_of(path)
         if windows is not None:
             return windows
-    return build(read_source(source), window, stride)
+    return read_source(source)
+
+
+def load_table(
+    source: str | os.PathLike[str], *, window: int = WINDOW, stride: int = STRIDE
+) -> pa.Table:
+    """Return the typed dataset of a source as an Arrow table, whatever the source is.
+
+    Parameters
+    ----------
+    source
+        As for `read_any`.
+    window, stride
+        How series are cut; of no account where the source holds windows.
+
+    Raises
+    ------
+    InputError
+        As for `read_any`, or no series is as long as a window.
+    """
+    from ..dataset import build
+
+    found = read_any(source)
+    return build(found, window, stride) if isinstance(found, Source) else found
 
 
 def load_trajectories(

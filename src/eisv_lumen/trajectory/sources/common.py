@@ -60,7 +60,8 @@ class Report:
         if self.clamped:
             yield f"{self.clamped:,} values outside [0, 1] clamped"
         if self.agents_dropped:
-            yield f"{self.agents_dropped:,} agents with too few updates dropped"
+            plural = "s" * (self.agents_dropped != 1)
+            yield f"{self.agents_dropped:,} agent{plural} with too few updates dropped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,7 @@ def _columns(
     batch: pa.RecordBatch, path: str | os.PathLike[str], start: int
 ) -> tuple[tuple[Floats, Floats, Floats | None, Any], int]:
     """Return (t, X, drift, agents) of the whole rows of a batch, and how many rows are not."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     needed = [batch.schema.names[0], *EISV_DIMS]
@@ -242,6 +243,8 @@ def _columns(
 
     def floats(name: str) -> Floats:
         column = batch[name]
+        if pa.types.is_null(column.type):
+            column = column.cast(pa.float64())
         if name == "ethical_drift":
             column = pc.fill_null(column, 0)
         values = _numbers(column, f"{path}: column {name}")

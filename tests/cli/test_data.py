@@ -1,0 +1,131 @@
+"""`eisv-lumen data`, as its user meets it: one log through every command."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eisv_lumen.cli import main
+from eisv_lumen.expression.vocabulary import SHAPES
+from eisv_lumen.trajectory.anima_log import write_anima_db
+from eisv_lumen.trajectory.dataset import read_table
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Run:
+    """Run the command line in this process: what it prints, and with what it exits."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+        monkeypatch.chdir(folder)
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *args: object) -> Done:
+        self.monkeypatch.setattr(sys, "argv", ["eisv-lumen", "data", *map(str, args)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = self.capsys.readouterr()
+        return Done(int(end.value.code or 0), said.out, said.err)
+
+    def json(self, *args: object) -> dict[str, Any]:
+        done = self(*args, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Run:
+    return Run(folder, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data")
+    write_anima_db(path / "anima.db", 6000, seed=2, n_expressions=30, n_null=4)
+    return path
+
+
+def test_a_log_becomes_a_dataset_with_splits(folder: Path, run: Run) -> None:
+    found = run.json("build", "anima.db", "--out", "typed", "--split")
+    assert (found["rows"], found["null_rows"], found["windows"]) == (6004, 4, 599)
+    assert sum(found["shapes"].values()) == 599
+    assert sum(found["splits"].values()) + found["dropped"] == 599
+    for file, size in zip(found["files"], found["splits"].values(), strict=True):
+        assert read_table(folder / file).num_rows == size
+    again = run.json("describe", "typed")
+    assert again["windows"] == sum(found["splits"].values())
+    assert again["states_a_window"] == [20]
+    assert 1 < again["spacing_s"]["median"] < 4
+
+
+def test_states_converted_have_the_shapes_of_the_log(folder: Path, run: Run) -> None:
+    found = run.json("convert", "anima.db", "--out", "states.parquet")
+    assert found["states"] == 6000
+    streamed = run.json("classify", "states.parquet", "--window", 15, "--stride", 5)
+    whole = run.json("describe", "anima.db", "--window", 15, "--stride", 5)
+    assert streamed["shapes"] == whole["shapes"]
+
+
+def test_labels_say_how_far_they_agree(folder: Path, run: Run) -> None:
+    found = run.json("labels", "anima.db", "--length", 4, "--length", 20)
+    assert [row["length"] for row in found["lengths"]] == [4, 20]
+    four, twenty = found["lengths"]
+    assert 0.4 < four["agreement"] < twenty["agreement"] == 1.0
+    assert four["worst"]["from"] in SHAPES
+    shown = run("labels", "anima.db").stdout
+    assert "most frequent change" in shown and "65%" in shown
+
+
+def test_synthetic_and_blended_windows(folder: Path, run: Run) -> None:
+    made = run.json(
+        "synthetic", "--out", "s.parquet", "--per-shape", 3, "--shape-overrides",
+        "void_rising=5", "--shape-overrides", "convergence=0",
+    )  # fmt: skip
+    assert made["shapes"] == dict.fromkeys(SHAPES, 3) | {"void_rising": 5, "convergence": 0}
+    blended = run.json(
+        "blend", "anima.db", "--out", "b.parquet", "--per-shape", 6, "--real-at-most", 2,
+        "--window", 15, "--v-max", 0.3,
+    )  # fmt: skip
+    assert blended["shapes"] == dict.fromkeys(SHAPES, 6)
+    origin = read_table(folder / "b.parquet")["source"].to_pylist()
+    assert 0 < origin.count("anima") <= 18 and set(origin) == {"anima", "synthetic"}
+
+
+def test_counts_of_what_was_skipped_go_to_stderr(folder: Path, run: Run) -> None:
+    done = run("build", "anima.db", "--out", "w.parquet")
+    assert done.returncode == 0
+    assert "4 rows with a NULL skipped" in done.stderr
+    assert done.stdout.startswith("599 windows")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("build", "none.db", "--out", "x.parquet"), "none.db: no such file"),
+        (("build", "anima.db", "--out", "x.csv"), "name a .parquet file"),
+        (("build", "anima.db", "--out", "x.parquet", "--split"), "name a folder"),
+        (("build", "anima.db", "--out", "x.parquet", "--window", 9999), "longer than the longest"),
+        (("labels", "anima.db", "--length", 30), "use lengths from 2 to"),
+        (("synthetic", "--out", "x.parquet", "--shape-overrides", "calm=1"), "'calm'"),
+        (("classify", "anima.db"), "anima.db: cannot be read"),
+        (("convert", "typed.txt", "--out", "x.parquet"), "not a source"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    folder: Path, run: Run, args: tuple, message: str
+) -> None:
+    done = run(*args)
+    assert done.returncode == 2, done.stderr
+    *chatter, last = done.stderr.splitlines()
+    assert last.startswith("eisv-lumen: ") and message in last
+    assert all("Traceback" not in line for line in chatter)
+    assert done.stdout == ""
+    assert not list(folder.glob("x*"))
