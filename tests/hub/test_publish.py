@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_double import READER, TOKEN, HubDouble
+from hub_double import READER, TOKEN, Fault, HubDouble
+from huggingface_hub import constants
 from hypothesis import given
 from hypothesis import strategies as st
 from samples import DATA, FAST, SPACE, bytes_of, contents, on_disk, plan
@@ -242,8 +243,6 @@ def test_without_the_right_to_write(here: HubDouble, monkeypatch: pytest.MonkeyP
 
 
 def test_without_a_network(here: HubDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"127\.0\.0\.1:9 cannot be reached; check the network"):
         publish(plan())
@@ -255,16 +254,25 @@ def test_without_a_network(here: HubDouble, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_token_is_never_shown(
     here: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any, caplog: Any
 ) -> None:
-    caplog.set_level("DEBUG")
+    caplog.set_level("INFO")
     made = plan()
     texts = [json.dumps(made.as_json()), repr(publish(made)), repr(publish(plan("x", tag="v2")))]
     to_folder(made, tmp_path / "out")
     texts += [repr(on_disk(tmp_path / "out")), repr(here.repo("dataset", ID).files())]
-    # An unprintable character makes the HTTP library quote the whole header in its error.
-    monkeypatch.setenv("HF_TOKEN", TOKEN + "\x01")
-    with pytest.raises(InputError) as caught:
+    here.fail(Fault("echo"))
+    with pytest.raises(InputError, match=r"logging in: .*Bearer hf_…") as caught:
         publish(made)
-    texts += [str(caught.value), *capfd.readouterr(), caplog.text]
+    texts.append(str(caught.value))
+    for odd in ("é", "\x7f\x00"):
+        monkeypatch.delenv("HF_TOKEN")
+        file = Path(constants.HF_TOKEN_PATH)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(TOKEN + odd)
+        monkeypatch.setenv("HF_TOKEN", "")
+        with pytest.raises(InputError, match="does not know the token") as caught:
+            publish(made)
+        texts.append(str(caught.value))
+    texts += [*capfd.readouterr(), caplog.text]
     assert not any(TOKEN in text for text in texts)
 
 

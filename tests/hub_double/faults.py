@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal[
-    "503", "429", "409", "412", "drop_before", "drop_after", "delay", "call_before", "call_after"
+    "503",
+    "429",
+    "409",
+    "412",
+    "drop_before",
+    "drop_after",
+    "delay",
+    "echo",
+    "call_before",
+    "call_after",
 ]
 
 
@@ -34,8 +43,9 @@ class Fault:
     kind
         `503`, `429`, `409`, `412`: answered so, nothing done. `drop_before`, `drop_after`: the
         connection is cut without an answer, before or after the request was carried out.
-        `delay`: answered after `seconds`. `call_before`, `call_after`: `call()` is run (in the
-        server's thread) before or after the request was carried out; the client gets its answer.
+        `delay`: answered after `seconds`. `echo`: refused with all that was sent, as a proxy
+        may. `call_before`, `call_after`: `call()` is run (in the server's thread) before or after
+        the request was carried out; the client gets its answer.
     method, path
         Regular expressions that a request's method and path (with its query) match in full and
         in part.

@@ -48,8 +48,10 @@ class Hub:
     def __init__(self, backoff: Backoff | None = None) -> None:
         from huggingface_hub import HfApi
 
+        from .. import __version__
+
         self.backoff = backoff or Backoff()
-        self.api = HfApi(library_name="eisv-lumen")
+        self.api = HfApi(library_name="eisv-lumen", library_version=__version__)
 
     def check_rights(self, namespace: str, *, create_pr: bool = False) -> None:
         """Make sure that somebody is logged in who may write to `namespace`.

@@ -88,7 +88,7 @@ def explain(error: BaseException, doing: str) -> InputError:
         why = "HF_HUB_OFFLINE is set; unset it to reach the Hub."
     elif isinstance(error, LocalTokenNotFoundError):
         why = "nobody is logged in; run `hf auth login` with a token that may write."
-    elif status == 401:
+    elif status == 401 or isinstance(error, (UnicodeEncodeError, httpx2.LocalProtocolError)):
         why = "the Hub does not know the token; run `hf auth login` again."
     elif status == 403:
         why = "the token may not write there; use one with write access, or another --namespace."
@@ -112,7 +112,13 @@ def is_hubs(error: BaseException) -> bool:
 
     if isinstance(error, RuntimeError) and error.__cause__ is not None:
         return is_hubs(error.__cause__)
-    known = (httpx2.HTTPError, LocalTokenNotFoundError, json.JSONDecodeError, ConnectionError)
+    known = (
+        httpx2.HTTPError,
+        LocalTokenNotFoundError,
+        json.JSONDecodeError,
+        ConnectionError,
+        UnicodeEncodeError,  # of a token that cannot stand in a header
+    )
     return isinstance(error, known) or is_transient(error)
 
 

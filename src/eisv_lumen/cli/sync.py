@@ -1,0 +1,48 @@
+"""`eisv-lumen data sync`: grow the published dataset from a source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import print_json
+
+
+def sync(
+    dataset: Annotated[str, typer.Argument(help="Dataset on the Hub, NAMESPACE/NAME.")],
+    source: Annotated[Path, typer.Argument(help="An anima.db, governance updates, or states.")],
+    stride: Annotated[
+        int, typer.Option(min=1, help="With which the published windows were cut.")
+    ] = 10,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """Append to a dataset on the Hub the windows that it lacks.
+
+    They continue the published ones, agent by agent; nothing new makes no commit, and two who
+    grow the same dataset at once lose no window and double none. Killed or cut off, the same
+    command resumes. It logs in as `hf auth login` did.
+
+    Example: eisv-lumen data sync NS/unitares-eisv-trajectories anima.db
+    """
+    from dataclasses import asdict
+
+    from ..hub.sync import sync as grow
+    from ..trajectory.sources import read_source
+
+    states = read_source(source)
+    for line in states.report.lines():
+        typer.echo(line, err=True)
+    outcome = grow(
+        dataset, states, stride=stride, report=lambda doing: typer.echo(f"{doing} …", err=True)
+    )
+    if as_json:
+        print_json(asdict(outcome))
+        return
+    for config, n in outcome.windows.items():
+        typer.echo(f"{config}: {n} windows more")
+    if outcome.status == "unchanged":
+        typer.echo("nothing new")
