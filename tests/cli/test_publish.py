@@ -15,6 +15,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from hub_double import TOKEN, HubDouble, environment  # noqa: E402
 
+from eisv_lumen.trajectory.dataset import build, write_parquet  # noqa: E402
+from eisv_lumen.trajectory.sources import read_source  # noqa: E402
+
 SPACE = "spaces/eisv_coherence"
 
 
@@ -85,3 +88,29 @@ def test_bad_input_is_one_line_and_exit_code_2(
     last = done.stderr.splitlines()[-1]
     assert last.startswith("eisv-lumen: ") and said in last
     assert done.stdout == ""
+
+
+SYNC = "import typer; from eisv_lumen.cli.sync import sync; typer.run(sync)"
+
+
+def test_data_sync_says_what_it_adds(hub: HubDouble, tmp_path: Path) -> None:
+    states = tmp_path / "states.csv"
+    rows = [f"{1.7e9 + i},{0.5 + i % 7 / 50},0.8,0.1,0.05" for i in range(90)]
+    states.write_text("\n".join(["t,E,I,S,V", *rows]))
+    windows = tmp_path / "windows.parquet"
+    write_parquet(windows, build(read_source(states)).slice(0, 4))
+    files = "[{split: train, path: w/train-*.parquet}]"
+    card = f"---\nconfigs:\n- {{config_name: w, data_files: {files}}}\n---\n"
+    repo = hub.store.create("dataset", "ada/windows")
+    repo.write({"README.md": card, "w/train-0.parquet": windows.read_bytes()})
+    command = [sys.executable, "-c", SYNC, "ada/windows", str(states)]
+    for want in ("w: 4 windows more\n", "nothing new\n"):
+        done = subprocess.run(
+            command, env=environment(hub, tmp_path), capture_output=True, text=True, check=False
+        )
+        assert done.stdout == want, done.stderr
+    assert [c.title for c in repo.history()] == [
+        "Grow by 4 windows",
+        "edited by hand",
+        "initial commit",
+    ]

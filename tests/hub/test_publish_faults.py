@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -191,15 +193,31 @@ def test_the_hub_says_that_another_operation_is_in_progress(here: HubDouble, sta
 
 
 def test_two_publishers_of_the_same_plan_make_one_commit(here: HubDouble) -> None:
+    """The first commit is held up, so the other publisher's lands before it."""
     new = old_and_new()[1]
-    here.fail(Fault("call_before", "POST", "/commit/", call=lambda: _other(here, new)))
-    publish(new)
+    here.fail(Fault("delay", "POST", "/commit/", seconds=0.3))
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(publish, new)
+        while not here.requests("POST", "/commit/"):
+            time.sleep(0.01)
+        two = pool.submit(publish, new)
+        assert {one.result().status, two.result().status} == {"published"}
+    assert len(here.requests("POST", "/commit/")) == 2
     is_whole(here.repo("dataset", ID), ["Publish v1"])
 
 
-def _other(here: HubDouble, made: Any) -> None:
-    """Commit the same files as the other publisher would have."""
-    here.repo("dataset", ID).write(bytes_of(made)["datasets/windows"], "Publish v1")
+def test_two_publishers_of_different_plans_do_not_mix(here: HubDouble) -> None:
+    old, new = old_and_new()
+    here.fail(Fault("delay", "POST", "/commit/", seconds=0.3))
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(publish, new)
+        while not here.requests("POST", "/commit/"):
+            time.sleep(0.01)
+        two = pool.submit(publish, old)
+        assert {one.result().status, two.result().status} == {"published"}
+    repo = here.repo("dataset", ID)
+    is_whole(repo, ["Publish v1", "Publish v0"])
+    assert repo.files("v0") == bytes_of(old)["datasets/windows"]
 
 
 def test_patience_ends(here: HubDouble) -> None:

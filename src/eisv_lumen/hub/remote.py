@@ -107,12 +107,15 @@ class Hub:
         return patiently(get, self.backoff, f"reading {path} of {id}")
 
     def create(self, name: RepoName, id: str, private: bool) -> None:
-        """Make an empty repo; nothing happens where it exists."""
+        """Make an empty repo; nothing happens where it exists.
+
+        If it need not be private, the account's own default says what it is.
+        """
         sdk = "gradio" if name.kind == "space" else None
 
         def make() -> None:
             self.api.create_repo(
-                id, repo_type=name.kind, private=private, space_sdk=sdk, exist_ok=True
+                id, repo_type=name.kind, private=private or None, space_sdk=sdk, exist_ok=True
             )
 
         patiently(make, self.backoff, f"creating {id}")
