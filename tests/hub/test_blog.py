@@ -90,18 +90,19 @@ def test_each_number_of_the_post_is_in_a_results_file_to_the_digits_shown() -> N
 def complete() -> dict[str, Any]:
     """Results in which no run is missing, so that every section of the post is there."""
     tiny = {f"v{i}": law_report(i % 2) for i in (1, 3, 4, 5, 6, 7)}
-    learned = {"v6-learned": law_report(0).model_copy(update={"target": "feedback"})}
+    others = {name: law_report(1) for name in ("v5-real", "v6-real", "feedback-real")}
     names = ("series", "summary-real", "forest-real", "constant-real")
     blind = {name: law_report(i % 2) for i, name in enumerate(names)}
-    return {"lumen_like": RESULTS["lumen_like"], **RESULTS, "tiny": tiny | learned, "blind": blind}
+    return {"lumen_like": RESULTS["lumen_like"], **RESULTS, "tiny": tiny | others, "blind": blind}
 
 
 def test_with_every_run_there_the_post_is_whole_and_still_readable() -> None:
     text = text_of(complete())
     assert "### The progression again" in text
     assert "*after feedback*" in text
+    assert "| recipe, on real windows |" in text
     assert "| blind teacher (ours) |" in text
-    assert len(re.findall(r"^\| V\d \| [\d.]+ \[", text, re.MULTILINE)) == 6
+    assert len(re.findall(r"^\| V\d \| [\d.]+ \[", text, re.MULTILINE)) == 6 + 2
     assert 2500 <= words(text) <= 4000
     drawn = post_figures(complete())
     assert drawn == post_figures(complete())

@@ -168,7 +168,8 @@ def teacher_card(
     reports
         What the model scored, the main report first.
     recipe
-        As in its YAML file: `name`, `base`, `data`, `training`, `lora`.
+        As in its YAML file, under the name that `teacher train` knows: `name`, `base`, `data`,
+        `training`, `lora`.
     adapter
         A PEFT adapter rather than a whole model.
     temperature
