@@ -106,7 +106,7 @@ def _classify(
 
     out = np.empty(_require_windows(t.size, window, stride), np.int8)
     for part, rows in _parts(X, out.size, window, stride):
-        E, I, S, V = np.ascontiguousarray(X[rows].T)
+        E, I, S, V = map(np.ascontiguousarray, X[rows].T)
         done = classify_kernel(t[rows], E, I, S, V, drift[rows], window, stride, out[part])
         if done < part.stop - part.start:
             raise _unusable(t, X, drift, rows.start + done * stride, first_row)
@@ -142,7 +142,7 @@ def summarize(
     time, states, drift = _columns(t, X, None)
     out = np.empty((_require_windows(time.size, window, stride), N_SUMMARY))
     for part, rows in _parts(states, len(out), window, stride):
-        E, I, S, V = np.ascontiguousarray(states[rows].T)
+        E, I, S, V = map(np.ascontiguousarray, states[rows].T)
         done = summary_kernel(time[rows], E, I, S, V, window, stride, out[part])
         if done < part.stop - part.start:
             raise _unusable(time, states, drift, rows.start + done * stride, 0)

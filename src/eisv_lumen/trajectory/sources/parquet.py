@@ -210,7 +210,8 @@ def _open(
         schema = file.schema_arrow
 
     def stream_parquet(wanted: list[str]) -> Iterator[pa.RecordBatch]:
-        with parquet.ParquetFile(path) as file:
+        # Unasked, pyarrow would hold whole row groups, however long they are.
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
             yield from file.iter_batches(_ROWS, columns=wanted, use_threads=False)
 
     return schema, stream_parquet
