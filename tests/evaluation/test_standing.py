@@ -5,10 +5,10 @@ import pytest
 
 from eisv_lumen.evaluation.baselines import initial
 from eisv_lumen.evaluation.protocol import INHERITED
-from eisv_lumen.evaluation.published import published_reports
+from eisv_lumen.evaluation.published import composition, published_reports
 from eisv_lumen.evaluation.published_facts import published_facts
 from eisv_lumen.evaluation.report import Decoding
-from eisv_lumen.evaluation.standing import composition, perfect_imitation, standings
+from eisv_lumen.evaluation.standing import perfect_imitation, standings
 from eisv_lumen.expression.coherence import coherence
 from eisv_lumen.expression.vocabulary import SHAPES
 

@@ -13,34 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..expression.law import COHERENCE
-from ..expression.vocabulary import REAL_MIX, SHAPES
+from ..expression.vocabulary import SHAPES
 from .baselines import initial
 from .protocol import INHERITED
-from .published import published_reports
+from .published import composition, published_reports
 from .report import Decoding, provenance
 
-__all__ = ["composition", "perfect_imitation", "standings"]
+__all__ = ["perfect_imitation", "standings"]
 
 Floats = npt.NDArray[np.float64]
 
 PLAIN = Decoding(temperature=INHERITED.temperature, top_k=0, top_p=1.0)
-_OVERSAMPLED = ("basin_transition_down", "basin_transition_up", "drift_dissonance")
-
-
-def composition(name: str) -> tuple[Floats, bool]:
-    """Return the share of each shape in a published test set, and whether it was drawn at random.
-
-    V5 was trained and tested on a set with three shapes at twice the others' number
-    (`reference/eisv.md` §5): its published mean is the mean of its nine published values with
-    those weights, not the plain one. The real sets are taken to be draws of the published mix.
-    """
-    if name.endswith("-real"):
-        shares = np.array([REAL_MIX[shape] for shape in SHAPES])
-    elif name == "v5":
-        shares = np.array([2.0 if shape in _OVERSAMPLED else 1.0 for shape in SHAPES])
-    else:
-        shares = np.ones(len(SHAPES))
-    return shares / shares.sum(), name.endswith("-real")
 
 
 def perfect_imitation(
