@@ -4,6 +4,7 @@ from pathlib import Path
 
 import evaluate
 import gradio as gr
+from vocabulary import AFFINE_TOKENS, TOKENS
 
 HERE = Path(__file__).parent
 METRIC = evaluate.load(str(HERE / "eisv_coherence.py"))
@@ -19,6 +20,12 @@ Each expression is one to three of fifteen tokens; each shape of a trajectory ha
 Coherence is the share of affine tokens. **Colder decoding raises it, whatever was learned:** so it
 stands here between what random tokens get and what a perfect imitator gets at your temperature.
 """
+
+
+TABLE = "\n".join(
+    [f"{', '.join(TOKENS)}.", "", "| shape | affine tokens |", "| :-- | :-- |"]
+    + [f"| {shape} | {', '.join(own)} |" for shape, own in AFFINE_TOKENS.items()]
+)
 
 
 def score(rows, temperature):
@@ -40,9 +47,9 @@ def score(rows, temperature):
         f"Valid {result['valid_rate']:.0%} · diversity {result['diversity']:.3f} nats · divergence "
         f"from the law {result['divergence']:.3f} nats"
     )
-    names = ("n", "coherence", "floor", "perfect", "divergence")
+    names = ("coherence", "floor", "perfect", "divergence")
     table = [
-        [shape, *(round(row[name], 3) for name in names)]
+        [shape, row["n"], *(f"{row[name]:.3f}" for name in names)]
         for shape, row in result["per_shape"].items()
     ]
     return summary, table
@@ -52,12 +59,14 @@ def build():
     """Build the page."""
     with gr.Blocks(title="EISV coherence") as page:
         gr.Markdown(ABOUT)
+        with gr.Accordion("The tokens, and which are affine to which shape", open=False):
+            gr.Markdown(TABLE)
         rows = gr.Dataframe(
             EXAMPLE,
             headers=["expression", "shape"],
             datatype="str",
             type="array",
-            label="Expressions and the shapes they were meant for",
+            label="Expressions and the shapes they were meant for (click a cell to change it)",
             buttons=None,
         )
         temperature = gr.Slider(0, 1.5, 1.0, step=0.05, label="Temperature of the decoding")

@@ -167,7 +167,7 @@ def test_its_own_page_works_from_the_folder(tmp_path: Path, script: Any, plan: P
     assert summary.startswith("**Coherence 0.875**")
     assert "a perfect imitator at T = 0.3 gets" in summary
     rows = {row[0]: row[1:] for row in table["data"]}
-    assert rows["rising_entropy"][:2] == [1, 0.5] and len(rows) == 4
+    assert rows["rising_entropy"][:2] == [1, "0.500"] and len(rows) == 4
     assert "unknown shapes ['moon']" in said
 
 
