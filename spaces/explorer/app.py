@@ -47,11 +47,11 @@ How an agent’s inner states become a few words, and what a score of those word
 # The fonts come with gradio: nothing is fetched from anywhere. Its semibold one lacks glyphs.
 THEME = gr.themes.Default(
     primary_hue="teal",
-    secondary_hue="amber",
+    secondary_hue="teal",
     neutral_hue="slate",
     font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"],
     font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
-)
+).set(body_text_color_subdued="*neutral_500")  # the default is too pale to read on white
 LAUNCH = {
     "theme": THEME,
     "css": (HERE / "style.css").read_text(encoding="utf-8"),

@@ -116,7 +116,7 @@ def chart(
             out.append(f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{py(y):.1f}" '
                        f'y2="{py(y):.1f}"/><text class="tick" x="{WIDTH - RIGHT - 2}" '
                        f'y="{py(y) - 3:.1f}" text-anchor="end">{escape(label)}</text>')  # fmt: skip
-    out += [_path(line, px, py) for line in lines]
+    out += [_path(line, px, py) for line in lines if len(np.atleast_1d(line.x))]
     if cursor is not None:
         out.append(f'<line class="cursor" x1="{px(cursor):.1f}" x2="{px(cursor):.1f}" y1="{TOP}" '
                    f'y2="{bottom}"/>')  # fmt: skip

@@ -62,6 +62,16 @@ def measured() -> dict[str, Report]:
     }
 
 
+def best_imitators(n: int) -> list[str]:
+    """Return the keys of our reports over balanced shapes with the least excess nats at T = 1."""
+    found = {}
+    for key, report in measured().items():
+        warm = at(report, 1.0, False)
+        if warm and "macro_excess_nats" in warm.metrics and not over_real_mix(report):
+            found[key] = warm.metrics["macro_excess_nats"].value
+    return sorted(found, key=found.__getitem__)[:n]
+
+
 def over_real_mix(report: Report) -> bool:
     """Say whether a report's windows come in the real mix of shapes, rather than evenly.
 

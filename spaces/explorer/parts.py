@@ -27,7 +27,7 @@ def chips(tokens: Sequence[str], shape: str | None = None) -> str:
     """Return tokens as chips, those that are affine to the shape filled."""
     affine = AFFINE_TOKENS[shape] if shape else ()
     return "".join(
-        f'<span class="chip{" affine" if token in affine else ""}">{escape(token)}</span>'
+        f'<span class="chip{" affine" if token in affine else ""}">{escape(plain(token))}</span>'
         for token in tokens
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from folder import speakers
 from parts import cards, chips, note, shape_chip
@@ -10,26 +10,31 @@ from speakers import Said, Speaker, one_window
 from window import View
 from words import SHAPE_MEANS
 
+from eisv_lumen.errors import InputError
 from eisv_lumen.expression.coherence import coherence
 from eisv_lumen.trajectory.explain import Condition, Explanation, Rule
 
-__all__ = ["say", "verdict"]
+__all__ = ["rules", "say", "verdict"]
 
 _N_SAID = 3
 
 
 def verdict(found: Explanation) -> str:
-    """Name the shape, the rule that fired and by how much; below it all nine rules."""
+    """Name the shape, the rule that fired and by how much."""
     fired = found.rules[found.fired]
     reason = [
-        f"{c.quantity} is <b>{_value(c)}</b> ({c.relation} {c.threshold:g}, by {_margin(c)})"
+        f"{c.quantity} is <b>{_value(c)}</b> ({c.relation} {_threshold(c)}, by {_margin(c)})"
         for c in fired.conditions
     ] or [f"no other holds; convergence was missed, since {_missed(found.rules[7])}"]
-    head = (
+    return (
         f'<div class="verdict" data-shape="{fired.shape}">{shape_chip(fired.shape)}'
         f"<p>{SHAPE_MEANS[fired.shape]}</p>"
         f"<p class='why'>Rule {found.fired + 1} of 9 fired: {'; '.join(reason)}.</p></div>"
     )
+
+
+def rules(found: Explanation) -> str:
+    """List the nine rules in order: what each asked, what it found, and by how much."""
     rows = []
     for i, rule in enumerate(found.rules):
         state = "fired" if i == found.fired else "holds" if rule.holds else "fails"
@@ -41,16 +46,13 @@ def verdict(found: Explanation) -> str:
             f'<li class="{state}"><div><b>{i + 1}</b> {shape_chip(rule.shape)}<em>{said}</em></div>'
             f'<div class="asked">{asked}</div></li>'
         )
-    return (
-        f"{head}<details><summary>All nine rules, with what each found and by how much"
-        f'</summary><ol class="rules">{"".join(rows)}</ol></details>'
-    )
+    return f'<ol class="rules">{"".join(rows)}</ol>'
 
 
 def _missed(rule: Rule) -> str:
     """Say which conditions of a rule failed."""
     return " and ".join(
-        f"{c.quantity} is <b>{_value(c)}</b>, not {c.relation} {c.threshold:g}"
+        f"{c.quantity} is <b>{_value(c)}</b>, not {c.relation} {_threshold(c)}"
         for c in rule.conditions
         if not c.holds
     )
@@ -60,9 +62,13 @@ def _condition(c: Condition) -> str:
     verdict = f"by {_margin(c)}" if c.holds else f"short by {_margin(c)}"
     return (
         f'<div class="{"yes" if c.holds else "no"}"><span>{c.quantity}</span>'
-        f"<span>{_value(c)} {c.relation} {c.threshold:g}</span>"
+        f"<span>{_value(c)} {c.relation} {_threshold(c)}</span>"
         f"<i>{'✔' if c.holds else '✘'} {verdict}</i></div>"
     )
+
+
+def _threshold(c: Condition) -> str:
+    return f"{c.threshold:g}".replace("e-09", "e-9").replace("-", "−")
 
 
 def _value(c: Condition) -> str:
@@ -74,24 +80,35 @@ def _margin(c: Condition) -> str:
     return f"{abs(c.margin):.3g}"
 
 
-def say(view: View, temperature: float, seed: int) -> str:
-    """Let every speaker put the window into words, side by side."""
+def say(view: View, temperature: float, seed: int) -> Iterator[str]:
+    """Let every speaker put the window into words, side by side; a slow one keeps no other waiting.
+
+    Yields
+    ------
+    str
+        The page's part, with one more speaker heard each time.
+    """
     shape = view.explanation().shape
     s, at = view.series, view.at
     drift = None if s.ethical_drift is None else s.ethical_drift[at]
     window = one_window(s.t[at], s.X[at], drift, shape)
     everyone, missing = speakers()
-    columns = [
-        _column(who, who.speak(window, _N_SAID, temperature, seed), shape) for who in everyone
-    ]
-    return cards(columns, 260) + note(missing)
+    heard: list[str] = []
+    for who in everyone:
+        try:
+            said = who.speak(window, _N_SAID, temperature, seed)
+        except InputError as error:  # its weights cannot be read
+            said = [Said(invalid=str(error))]
+        heard.append(_column(who, said, shape))
+        waiting = [_column(other, [], shape) for other in everyone[len(heard) :]]
+        yield cards(heard + waiting, 260) + note(missing)
 
 
 def _column(who: Speaker, said: Sequence[Said], shape: str) -> str:
-    rows = []
+    rows = [] if said else ["<li><small>is thinking …</small></li>"]
     for one in said:
         if one.invalid:
-            rows.append(f'<li><span class="invalid">not valid: {note(one.invalid)}</span></li>')
+            rows.append(f"<li>{note(f'No valid answer: {one.invalid}.')}</li>")
             continue
         score = float(coherence([one.tokens], shape)[0])
         primitives = " ".join(one.primitives)

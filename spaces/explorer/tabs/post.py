@@ -13,11 +13,20 @@ from folder import HERE
 __all__ = ["build", "embedded"]
 
 POST = HERE / "post.md"
+_SHOWN = {
+    "trajectories": ("trajectory", "Slide a window along a series yourself"),
+    "agreement": ("trajectory", "Change the window’s length and watch the shapes change"),
+    "thermometer": ("thermometer", "Move the temperature yourself"),
+    "standing": ("thermometer", "Switch the nucleus on and off"),
+    "progression": ("results", "See every report"),
+    "blind": ("results", "See every report"),
+}
+"""Figures of the post that a tab brings to life: the tab, and what the link says."""
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 
 
 def embedded(text: str, folder: Path) -> str:
-    """Return a post without its front matter, its title as a heading, its figures in the text.
+    """Return a post without its front matter, with its figures in the text and links to tabs.
 
     Parameters
     ----------
@@ -40,6 +49,12 @@ def embedded(text: str, folder: Path) -> str:
         data = base64.b64encode(path.read_bytes()).decode("ascii")
         return f"![{match[1]}](data:{_TYPES[path.suffix]};base64,{data})"
 
+    def linked(match: re.Match[str]) -> str:
+        tab, invitation = _SHOWN[match[1]]
+        return f"{match[0].rstrip()}\n\n[{invitation}](#{tab})"
+
+    paragraph = rf"^!\[.*\]\(figures/({'|'.join(_SHOWN)})\.svg\)(?:\n(?!\n).*)*"
+    text = re.sub(paragraph, linked, text, flags=re.MULTILINE)
     return title + re.sub(r"!\[([^\]]*)\]\(((?!https?:)[^)\s]+)\)", image, text)
 
 
@@ -58,7 +73,9 @@ def build(tabs: gr.Tabs, temperature: gr.Slider, nucleus: gr.Checkbox, report: g
         for claim in claims():
             with gr.Row(elem_classes="claim"):
                 gr.Markdown(claim.text)
-                button = gr.Button(f"See it in {claim.tab}", size="sm", min_width=150, scale=0)
+                button = gr.Button(
+                    f"See it in {claim.tab.capitalize()}", size="sm", min_width=150, scale=0
+                )
                 button.click(
                     lambda claim=claim: go(claim), None, [tabs, temperature, nucleus, report],
                     api_visibility="private", show_progress="hidden",

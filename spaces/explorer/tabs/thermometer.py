@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 import gradio as gr
 import numpy as np
 from charts import Dot, Line, chart
-from curves import at, grid, is_nucleus, measured, nearest, over_real_mix, standard_error, study
+from curves import (
+    at,
+    best_imitators,
+    grid,
+    is_nucleus,
+    measured,
+    nearest,
+    over_real_mix,
+    standard_error,
+    study,
+)
 from folder import Report, reports
 from parts import cards, figure, legend, table, tile
 
@@ -141,7 +151,7 @@ def _charts(
     ]  # fmt: skip
     excess = "macro_excess_nats"
     nothing = Line(*grid(ignorant, nucleus, excess), "var(--floor)", "reads nothing", 1.6, "5 4")
-    most = max(1.0, *nothing.y, *(dot.y for dot in dots(excess)))
+    most = max([1.0, *nothing.y, *(dot.y for dot in dots(excess))])
     drawings = [
         figure(
             "Coherence",
@@ -149,7 +159,7 @@ def _charts(
                 "coherence against temperature",
                 [*pair(law, metric), *ours(metric)],
                 [*marks, *dots(metric)],
-                y_range=(0.2, 1.02),
+                y_range=(0.0, 1.02),
                 levels=[(floor, "random words")],
                 height=270,
                 **shared,
@@ -261,7 +271,8 @@ def _signed(x: float, digits: int) -> str:
 def build() -> tuple[gr.Slider, gr.Checkbox]:
     """Build the tab; return what the post's claims set."""
     keys = list(measured())
-    first = (0.3, False, BALANCED, keys[:2])
+    best = best_imitators(2)
+    first = (0.3, False, BALANCED, best)
     head, drawings, runs = draw(*first)
     gr.Markdown(INTRO)
     with gr.Row():
@@ -278,7 +289,7 @@ def build() -> tuple[gr.Slider, gr.Checkbox]:
             mix = gr.Radio([BALANCED, REAL], value=BALANCED, label="Averaged over")
     models = gr.CheckboxGroup(
         [(r.report.title, key) for key, r in measured().items()],
-        value=keys[:2],
+        value=best,
         label="Our own models",
         visible=bool(keys),
     )

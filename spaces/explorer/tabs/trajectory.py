@@ -9,7 +9,7 @@ import numpy as np
 from folder import LONG_RUN, example_names, load_example
 from parts import note
 from uploads import FILE_TYPES, read_series
-from verdict import say, verdict
+from verdict import rules, say, verdict
 from window import View, dimensions, opening, place, shapes_along, show_shape, whole
 from words import plain
 
@@ -131,14 +131,15 @@ def _jumped(view: View, shape: str | None) -> tuple[View, gr.Slider, str]:
     return moved, _position(moved), ""
 
 
-def _drawn(view: View) -> tuple[str, str, str]:
-    return dimensions(view), verdict(view.explanation()), whole(view)
+def _drawn(view: View) -> tuple[str, str, str, str]:
+    found = view.explanation()
+    return dimensions(view), verdict(found), rules(found), whole(view)
 
 
 def build() -> None:
     """Build the tab, and say which events redraw what."""
     first = place(load_example(LONG_RUN), opening(load_example(LONG_RUN)), WINDOW)
-    moved, fired, series = _drawn(first)
+    moved, fired, tried, series = _drawn(first)
     gr.Markdown(INTRO)
     view = gr.State(first)
     with gr.Row(equal_height=False):
@@ -157,10 +158,6 @@ def build() -> None:
             )
             message = gr.HTML(elem_id="upload-message")
             size = gr.Slider(LEAST, MOST, WINDOW, step=1, label="States in the window")
-            wanted = gr.Dropdown(
-                [(plain(s), s) for s in SHAPES], value=None, label="Go to the next window of",
-                elem_id="wanted",
-            )  # fmt: skip
         with gr.Column(scale=2, min_width=320):
             overview_html = gr.HTML(series, elem_id="overview")
             strip_html = gr.HTML(elem_id="strip")
@@ -168,7 +165,15 @@ def build() -> None:
                 0, len(first.series) - WINDOW, first.start, step=1, elem_id="position",
                 label="Slide the window: it starts at state",
             )  # fmt: skip
+            wanted = gr.Dropdown(
+                [(plain(s), s) for s in SHAPES], value=None, label="Or go to the next window of",
+                elem_id="wanted",
+            )  # fmt: skip
     verdict_html = gr.HTML(fired, elem_id="verdict")
+    with gr.Accordion(
+        "All nine rules, with what each found and by how much", open=False, elem_id="rules"
+    ):
+        rules_html = gr.HTML(tried)
     dimensions_html = gr.HTML(moved, elem_id="dimensions")
     gr.Markdown("### What is said of it")
     with gr.Row(elem_classes="middle"):
@@ -178,9 +183,9 @@ def build() -> None:
         )  # fmt: skip
         again = gr.Button("Say it again", variant="primary", min_width=160, scale=1)
     seed = gr.State(0)
-    said = gr.HTML(elem_id="said")
+    said = gr.HTML(next(say(first, 1.0, 0)), elem_id="said")
 
-    drawn = [dimensions_html, verdict_html, overview_html]
+    drawn = [dimensions_html, verdict_html, rules_html, overview_html]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     told = {"fn": say, "inputs": [view, temperature, seed], "outputs": said}
     opened = [view, position, size, message]

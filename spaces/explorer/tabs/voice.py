@@ -97,7 +97,11 @@ def show(session: Session) -> tuple[str, str]:
     tiles = [
         tile("coherence at T = 1", f"{now.coherence():.3f}", f"at first {before.coherence():.3f}"),
         tile("entropy of the law", f"{now.entropy():.2f} nats", f"at first {before.entropy():.2f}"),
-        tile("moved from the first law", f"{before.divergence(now):.3f} nats", "0 is not at all"),
+        tile(
+            "moved from the first law",
+            f"{before.divergence(now):.4f} nats",
+            f"told {session.told} time{'s' * (session.told != 1)}",
+        ),
     ]
     panels = [
         figure("Share of each word", words, "the tick is where it began"),

@@ -52,7 +52,7 @@ def explorer_contents(
         Folders of small trained models by name: safetensors, tokenizer and `training.json`, as
         `teacher.train` writes them. They travel in `models/<name>/`.
     post
-        The rendered post, `post.md`, and its figures, by path.
+        The rendered post, `post.md`, and its figures, by path; by default it is rendered here.
 
     Returns
     -------
@@ -80,9 +80,10 @@ def explorer_contents(
     files |= {f"examples/{name}.csv": text for name, text in _examples().items()}
     for name, folder in (models or {}).items():
         files |= _model(name, folder)
-    if post is not None and "post.md" not in post:
+    post = _post(root) if post is None else post
+    if "post.md" not in post:
         raise InputError(f"the post has no post.md, only {', '.join(post) or 'nothing'}")
-    files |= dict(post or {})
+    files |= dict(post)
     wheel, data = build_wheel(root)
     files[wheel] = data
     card = _card(here, namespace, tuple(models or ()))
@@ -184,6 +185,16 @@ def _model(name: str, folder: Path) -> dict[str, Source]:
         raise InputError(f"{folder}: no trained model (config.json, training.json)")
     found = {p.name: p for form in _MODEL for p in sorted(inner.glob(form))} | {record.name: record}
     return {f"models/{name}/{path}": source for path, source in sorted(found.items())}
+
+
+def _post(root: Path) -> dict[str, bytes]:
+    """Return the post and its figures as they lie in the Space."""
+    from .blog import render_post
+
+    rendered = {path.removeprefix("blog/"): data for path, data in render_post(root).items()}
+    figures = {path: data for path, data in rendered.items() if path.startswith("figures/")}
+    text = next(data for path, data in rendered.items() if path.endswith(".md"))
+    return {"post.md": text, **figures}
 
 
 def _card(here: Path, namespace: str, models: tuple[str, ...]) -> bytes:

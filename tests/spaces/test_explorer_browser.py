@@ -1,0 +1,263 @@
+"""The explorer in a real browser: each tab, on a desk and on a phone, in light and in dark.
+
+Debian's chromium, driven by Playwright's Python package. Nothing but the app itself may be asked
+for anything: a page that needs a CDN fails here. Pictures are left in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="no browser test: `pip install playwright`"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no browser test: `apt-get install chromium`"),
+]
+
+TABS = ("trajectory", "thermometer", "voice", "results", "post")
+SIZES = {"desk": (1280, 900), "phone": (390, 844)}
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+    "--disable-component-update", "--disable-sync", "--disable-default-apps", "--mute-audio",
+]  # fmt: skip
+SLOW = 60_000  # milliseconds that a busy machine may take
+
+CONTRAST = """(selector) => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map(
+    (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+  ).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const color = parse(getComputedStyle(e).backgroundColor);
+      if (color.length < 4 || color[3] > 0.9) return color;
+    }
+    return [255, 255, 255];
+  };
+  return [...document.querySelectorAll(selector)].filter((e) => e.getBoundingClientRect().width)
+    .map((element) => {
+      const style = getComputedStyle(element);
+      const ink = parse(element.closest("svg") ? style.fill : style.color);
+      const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
+      return (a + 0.05) / (b + 0.05);
+    });
+}"""
+"""WCAG's contrast ratio of each visible element's text with what lies behind it."""
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    folder = Path(tempfile.gettempdir()) / "eisv-lumen-explorer"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(url):
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, url):
+    """Open the page in a size and a theme; afterwards, nothing may have gone wrong on it."""
+    troubles: list[str] = []
+    contexts = []
+
+    def go(size="desk", theme="light", anchor=""):
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(SLOW)
+        page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
+        page.on("pageerror", lambda e: troubles.append(str(e)))
+        page.on(
+            "request",
+            lambda r: r.url.startswith((url, "data:", "blob:")) or troubles.append(f"asks {r.url}"),
+        )
+        page.goto(f"{url}/?__theme={theme}{anchor}")
+        page.wait_for_selector("#tabs")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def open_tab(page, tab):
+    page.locator(f"#tab-{tab}-button").click()
+    page.locator(f"#tab-{tab}").wait_for(state="visible")
+
+
+def expect(page, selector):
+    return playwright.expect(page.locator(selector).first)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_tab_is_whole_and_readable(visit, pictures, size, theme):
+    page = visit(size, theme)
+    shown = {
+        "trajectory": (
+            "#verdict .verdict .shape", "#overview svg.wide", "#strip svg.strip rect",
+            "#dimensions .card:nth-child(4) svg", "#said .card:nth-child(2) .chip", "#upload",
+        ),
+        "thermometer": ("#thermometer-head .lead", "#thermometer-charts svg .mark", "#nucleus",
+                        "#thermometer-runs td", "#temperature"),
+        "voice": ("#spoken .chip", "#law .tile", "#law .bar", "#law svg", "#pair .card"),
+        "results": ("#summary td", "#report-page td", "#report-page .bar", "#provenance td"),
+        "post": ("#claims button", "#post h2", "#post img", "#post a[href='#thermometer']"),
+    }  # fmt: skip
+    for tab in TABS:
+        button = page.locator(f"#tab-{tab}-button")
+        box = button.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= SIZES[size][0]
+        open_tab(page, tab)
+        for selector in shown[tab]:
+            expect(page, selector).to_be_visible(timeout=SLOW)
+        page.wait_for_timeout(300)
+        page.screenshot(path=pictures / f"{size}-{theme}-{tab}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+        for selector in (".tick", ".legend span", ".chip", "figcaption", "figcaption small",
+                         ".note", ".tile small", "td", "#post p", "label span"):  # fmt: skip
+            ratios = page.evaluate(CONTRAST, f"#tab-{tab} {selector}")
+            assert min(ratios, default=21) >= 3.5, (tab, selector, min(ratios))
+    loaded = page.evaluate(
+        "[...document.images].filter((i) => i.closest('#post')).map((i) => i.naturalWidth > 0)"
+    )
+    assert loaded and all(loaded)
+
+
+def test_sliding_the_window_moves_the_charts_and_the_verdict(visit):
+    page = visit()
+    at = "#position input[type=number]"
+    page.locator("#rules button").first.click()
+    for part in ("#dimensions", "#overview", "#verdict", "#rules ol"):
+        expect(page, part).to_be_visible()
+    before = {p: page.locator(p).inner_html() for p in ("#dimensions", "#overview", "#rules ol")}
+    page.locator(at).fill("700")
+    page.locator(at).press("Enter")
+    for part, old in before.items():
+        page.wait_for_function(
+            "([part, old]) => document.querySelector(part).innerHTML !== old", arg=[part, old]
+        )
+    page.wait_for_function(
+        "document.querySelector('#verdict .shape').innerText.trim() ==="
+        " document.querySelector('#rules li.fired .shape').innerText.trim()"
+    )
+    playwright.expect(page.locator("#rules ol.rules li")).to_have_count(9)
+    expect(page, "#rules li.fired").to_be_visible()  # what was opened stays open
+
+
+@pytest.mark.parametrize("shape", ["void rising", "drift dissonance"])
+def test_an_example_opens_on_a_window_of_its_shape(visit, shape):
+    page = visit("phone")
+    choose(page, "Example", shape)
+    expect(page, "#verdict .verdict .shape").to_have_text(shape)
+    expect(page, "#strip .legend").to_contain_text(shape)
+
+
+def test_the_next_window_of_a_shape_is_found(visit):
+    page = visit()
+    choose(page, "Or go to the next window of", "basin transition up")
+    expect(page, "#verdict .verdict .shape").to_have_text("basin transition up")
+    choose(page, "Or go to the next window of", "void rising")
+    expect(page, "#upload-message .note").to_contain_text("No window of 20 states")
+
+
+def choose(page, label, option):
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_a_bad_upload_is_answered_with_a_sentence_and_a_good_one_is_shown(visit, space, tmp_path):
+    page = visit("phone")
+    bad = tmp_path / "bad.csv"
+    bad.write_text("<script>alert(1)</script>,b\n1,2\n")
+    page.locator("#upload input[type=file]").set_input_files(bad)
+    expect(page, "#upload-message [role=alert]").to_contain_text("bad.csv: no column t")
+    assert page.locator("#upload-message script").count() == 0
+    expect(page, "#verdict .verdict").to_be_visible()
+    page.get_by_label("Remove this file").or_(page.get_by_label("Clear")).first.click()
+    good = tmp_path / "good.csv"
+    shutil.copy(space / "examples" / "falling_energy.csv", good)
+    page.locator("#upload input[type=file]").set_input_files(good)
+    expect(page, "#upload-message .note").to_contain_text("good.csv: 70 rows read")
+    expect(page, "#overview figcaption small").to_contain_text("70 states")
+
+
+def test_the_thermometer_says_that_a_score_needs_its_decoding(visit):
+    page = visit()
+    open_tab(page, "thermometer")
+    lead = "#thermometer-head .lead"
+    expect(page, lead).to_contain_text("0.911 would be just what perfect imitation reads (0.906)")
+    page.locator("#nucleus input").check()
+    expect(page, lead).to_contain_text("below perfect imitation (0.949)")
+    v5 = page.locator("#thermometer-runs tr", has_text="V5")
+    assert -6 < float(v5.locator("td").nth(4).inner_text().replace("−", "-")) < -4
+    page.locator("#temperature input[type=number]").fill("1")
+    page.locator("#temperature input[type=number]").press("Enter")
+    expect(page, lead).to_contain_text("above perfect imitation")
+    cursor = page.locator("#thermometer-charts .cursor").first
+    playwright.expect(cursor).to_have_attribute("x1", re.compile(r"29\d"))
+
+
+def test_feedback_moves_the_law_and_can_be_forgotten(visit):
+    page = visit()
+    open_tab(page, "voice")
+    coherence = page.locator("#law .tile b").first
+    playwright.expect(coherence).to_have_text("0.502")
+    expect(page, "#law").to_contain_text("told 0 times")
+    page.locator("#fits").click()
+    expect(page, "#law").to_contain_text("told 1 time")
+    page.locator("#hundred").click()
+    expect(page, "#law").to_contain_text("told 101 times")
+    page.wait_for_function("parseFloat(document.querySelector('#law .tile b').innerText) > 0.58")
+    page.get_by_role("button", name="Forget it all").click()
+    playwright.expect(coherence).to_have_text("0.502")
+
+
+def test_a_report_is_shown_with_the_command_that_makes_it(visit):
+    page = visit()
+    open_tab(page, "results")
+    choose(page, "Report", "V5 on real (published, published)")
+    expect(page, "#report-page h3").to_have_text("V5 on real")
+    expect(page, "#report-page").to_contain_text("0.7680")
+    expect(page, "#provenance").to_contain_text("results/published/v5-real.json")
+    assert "eisv-lumen evaluate published" in page.locator("#tab-results").inner_text()
+
+
+def test_each_claim_of_the_post_opens_the_tab_that_shows_it(visit):
+    page = visit()
+    claims = page.locator("#claims .claim")
+    open_tab(page, "post")
+    playwright.expect(claims).not_to_have_count(0)
+    for i in range(claims.count()):
+        open_tab(page, "post")
+        button = claims.nth(i).get_by_role("button")
+        tab = button.inner_text().split()[-1].lower()
+        button.click()
+        page.locator(f"#tab-{tab}").wait_for(state="visible")
+    open_tab(page, "post")
+    claims.nth(2).get_by_role("button").click()
+    playwright.expect(page.locator("#nucleus input")).to_be_checked()
+    expect(page, "#thermometer-head .lead").to_contain_text("(0.949)")
+
+
+def test_links_in_the_post_and_in_the_address_open_a_tab(visit):
+    page = visit(anchor="#post")
+    page.locator("#tab-post").wait_for(state="visible")
+    page.locator("#post a[href='#thermometer']").first.click()
+    page.locator("#tab-thermometer").wait_for(state="visible")

@@ -1,0 +1,127 @@
+"""The explorer's own small functions: charts, curves, the post's text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+EXPLORER = Path(__file__).parents[2] / "spaces" / "explorer"
+sys.path.append(str(EXPLORER))  # last: nothing of the app may shadow what is installed
+
+import charts  # noqa: E402
+import parts  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def curves(space):
+    """The app's module of numbers, looking at the laid-out results."""
+    import curves
+    import folder
+
+    folder.HERE = space
+    folder.reports.cache_clear()
+    return curves
+
+
+@pytest.mark.parametrize("nucleus", [False, True])
+def test_distances_of_the_published_runs_are_those_of_the_results_file(curves, space, nucleus):
+    standing = json.loads((space / "results" / "study" / "standing.json").read_text())["runs"]
+    checked = 0
+    for run in curves.study(real=False):
+        name, result = run.report.name, run.report.results[0]
+        expected = standing[name]["nucleus" if nucleus else "plain"]
+        error = curves.standard_error(result.n, 0.3, nucleus, real=False)
+        assert error == pytest.approx(expected["standard_error"], abs=1e-6)
+        checked += 1
+    assert checked >= 5
+
+
+def test_real_windows_are_told_from_balanced_ones(curves):
+    mixes = {r.report.name: curves.over_real_mix(r) for r in curves.study(real=True)}
+    # Published reports hold no mix under a stated nucleus: they are told by name, not by this.
+    assert not any(mixes.values())
+    for key, report in curves.measured().items():
+        assert curves.over_real_mix(report) == key.endswith("-real"), key
+
+
+@given(
+    st.floats(-1e6, 1e6).filter(lambda x: x == 0 or abs(x) > 1e-6),
+    st.floats(1e-6, 1e6),
+    st.integers(2, 8),
+)
+def test_ticks_are_round_inside_and_about_as_many_as_asked(low, width, about):
+    high = low + width
+    if not high - low > 1e-9 * max(abs(low), abs(high)):
+        return
+    ticks = charts._ticks(low, high, about)
+    step = (high - low) / about
+    assert all(low - 1e-6 * step <= t <= high + 1e-6 * step for t in ticks)
+    assert len(ticks) <= about + 1
+    if len(ticks) > 1:
+        apart = np.diff(ticks)
+        assert np.allclose(apart, apart[0], rtol=1e-3)
+        mantissa = apart[0] / 10 ** np.floor(np.log10(apart[0] * (1 + 1e-6)))
+        assert min(abs(mantissa - m) for m in (1, 2, 5, 10)) < 1e-2
+
+
+@given(st.integers(1, 5000), st.integers(0, 2**32 - 1))
+def test_thinning_keeps_the_extremes_and_the_order(n, seed):
+    rng = np.random.default_rng(seed)
+    x, y = np.arange(n, dtype=float), rng.normal(size=n)
+    kept_x, kept_y = charts.thin(x, y, 50)
+    assert len(kept_x) <= max(n, 1) and len(kept_x) <= max(100, n if n <= 100 else 100)
+    assert kept_y.min() == y.min() and kept_y.max() == y.max()
+    assert (np.diff(kept_x) >= 0).all()
+    assert (y[kept_x.astype(int)] == kept_y).all()
+
+
+def test_a_chart_of_nothing_is_a_chart():
+    svg = charts.chart("nothing", [charts.Line([], [], "red")], x_range=(0, 0), y_range=(0, 1))
+    assert svg.startswith("<svg") and "<path" not in svg and "nan" not in svg
+
+
+@given(st.text())
+def test_no_text_becomes_markup(text):
+    made = parts.note(text) + parts.chips([text]) + parts.legend([("red", text)])
+    made += parts.bars([(text, 0.5, None, True)], 1.0) + parts.tile(text, "1")
+    made += charts.chart(text, [charts.Line([0, 1], [0, 1], "red", text)], x_range=(0, 1),
+                         y_range=(0, 1), levels=[(0.5, text)], x_label=text)  # fmt: skip
+    import html.parser
+
+    class Tags(html.parser.HTMLParser):
+        found: list[str] = []
+
+        def handle_starttag(self, tag, attrs):
+            self.found = [*self.found, tag]
+
+    tags = Tags()
+    tags.feed(made)
+    known = {"div", "span", "i", "b", "u", "small", "svg", "line", "text", "path", "title", "rect"}
+    assert set(tags.found) <= known
+
+
+def test_the_posts_figures_are_in_its_text_and_lead_to_tabs(space, tmp_path):
+    from tabs.post import embedded
+
+    (tmp_path / "figures").mkdir()
+    svg = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+    (tmp_path / "figures" / "thermometer.svg").write_bytes(svg)
+    text = (
+        '---\ntitle: "Coherence"\n---\n\nText.\n\n![Curves.](figures/thermometer.svg)\n'
+        "*A caption\nof two lines.*\n\nMore.\n\n![Gone.](figures/gone.svg)\n\n"
+        "![Out.](../secret.svg)\n"
+    )
+    (tmp_path.parent / "secret.svg").write_bytes(b"secret")
+    found = embedded(text, tmp_path)
+    assert found.startswith("# Coherence\n")
+    data = base64.b64encode(svg).decode()
+    assert f"![Curves.](data:image/svg+xml;base64,{data})" in found
+    assert "of two lines.*\n\n[Move the temperature yourself](#thermometer)\n\nMore." in found
+    assert "*Gone.*" in found and "*Out.*" in found and "secret" not in found
