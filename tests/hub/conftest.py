@@ -57,7 +57,7 @@ def here(hub: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub
     The library reads its environment once, on import, and its functions read `constants` on
     each call: so the constants are patched. Its waits between retries are cut to nothing.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import constants, hf_api
     from huggingface_hub.utils import _http, close_session, disable_progress_bars
 
     home = tmp_path / "home"
@@ -72,6 +72,7 @@ def here(hub: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub
         "HF_HUB_DISABLE_TELEMETRY": True,
     }.items():
         monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(hf_api.api, "endpoint", hub.url)  # whose methods are the module's functions
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda seconds: None))
     disable_progress_bars()

@@ -32,6 +32,7 @@ class HubDouble:
         config = uvicorn.Config(
             self._serve, interface="asgi3", http="h11", lifespan="off", proxy_headers=False,
             log_level="critical", access_log=False, timeout_graceful_shutdown=1,
+            timeout_keep_alive=300,  # a slow machine must not meet a closed connection
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="hub-double", daemon=True)
