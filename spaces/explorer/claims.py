@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from curves import standard_error, study
+from curves import perfection
 from folder import Report, reports
 
 from eisv_lumen.expression.vocabulary import AFFINE_TOKENS, REAL_MIX
@@ -39,25 +39,20 @@ def claims() -> list[Claim]:
             "thermometer", 1.0, False,
         ),
     ]  # fmt: skip
-    runs = {r.report.name: r for r in study(False) if r.report.name in ("v4", "v5", "v6")}
-    if runs:
-        values = [_value(r) for r in runs.values()]
-        spread = f"**{min(values):.3f}–{max(values):.3f}**"
-        steps = sorted(
-            (perfect(0.3, True) - _value(r))
-            / standard_error(r.report.results[0].n, 0.3, True, False)
-            for r in runs.values()
-        )
+    late = ("v4", "v5", "v6")
+    if {f"published/{name}" for name in late} <= set(reports()):
+        plain, cut = (", ".join(_away(name, nucleus) for name in late) for nucleus in (False, True))
         found += [
             Claim(
-                f"With nothing cut off, the study’s V4–V6 ({spread}) *are* perfect imitation at "
-                f"T = 0.3 ({perfect(0.3):.3f}).",
+                "With nothing cut off, the study’s V4, V5 and V6 stand "
+                f"**{plain}** standard errors from perfect imitation over their own windows: the "
+                "synthetic ceiling *is* perfect imitation.",
                 "thermometer", 0.3, False,
             ),
             Claim(
-                f"Under the nucleus that Qwen3 brings, perfect imitation reads "
-                f"**{perfect(0.3, True):.3f}**, and the same runs stand {steps[0]:.1f} to "
-                f"{steps[-1]:.1f} standard errors below it. The record cannot say which it was.",
+                "Under the nucleus that Qwen3 brings, perfect imitation reads "
+                f"**{perfect(0.3, True):.3f}**, and the same runs stand **{cut}** standard errors "
+                "from it. The record cannot say which it was.",
                 "thermometer", 0.3, True,
             ),
         ]  # fmt: skip
@@ -94,6 +89,12 @@ def claims() -> list[Claim]:
         ),
     ]
     return found
+
+
+def _away(run: str, nucleus: bool) -> str:
+    mean, error = perfection(run, 0.3, nucleus)
+    away = (_value(reports()[f"published/{run}"]) - mean) / error
+    return f"{away:+.1f}".replace("-", "−")
 
 
 def _value(entry: Report) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from functools import cache
+
 from folder import Report, reports
 
-from eisv_lumen.evaluation.report import DecodedResult
-from eisv_lumen.expression.law import COHERENCE, initial_laws
-from eisv_lumen.expression.vocabulary import REAL_MIX, SHAPES
+from eisv_lumen.evaluation.protocol import INHERITED
+from eisv_lumen.evaluation.published import composition
+from eisv_lumen.evaluation.report import DecodedResult, Decoding
+from eisv_lumen.evaluation.standing import perfect_imitation
 
 __all__ = [
     "at",
@@ -16,7 +18,7 @@ __all__ = [
     "measured",
     "nearest",
     "over_real_mix",
-    "standard_error",
+    "perfection",
     "study",
 ]
 
@@ -48,7 +50,7 @@ def nearest(report: Report, temperature: float, nucleus: bool) -> DecodedResult 
 
 def is_nucleus(result: DecodedResult) -> bool:
     """Say whether a result was decoded with the nucleus that Qwen3 brings."""
-    return result.decoding.top_k == 20
+    return result.decoding.top_k == INHERITED.top_k
 
 
 def measured() -> dict[str, Report]:
@@ -95,13 +97,14 @@ def study(real: bool) -> list[Report]:
     ]
 
 
-def standard_error(n: int, temperature: float, nucleus: bool, real: bool) -> float:
-    """Return the standard error of a perfect imitator's coherence over `n` windows, exactly."""
-    share = np.array([REAL_MIX[s] for s in SHAPES]) if real else np.ones(len(SHAPES))
-    share /= share.sum()
-    cut = {"top_k": 20, "top_p": 0.95} if nucleus else {}
-    variance = 0.0
-    for law, scores, weight in zip(initial_laws(), COHERENCE, share, strict=True):
-        p = law.tempered(temperature, **cut).pmf
-        variance += weight * float(p @ scores**2 - (p @ scores) ** 2)
-    return float(np.sqrt(variance / n))
+@cache
+def perfection(run: str, temperature: float, nucleus: bool) -> tuple[float, float]:
+    """Return mean and standard error of a perfect imitator over a published run's own windows.
+
+    They come in the run's own mix of shapes: V5's test set holds more of the weak ones.
+    """
+    windows = reports()[f"published/{run}"].report.results[0].n
+    shares, drawn = composition(run)
+    top_k, top_p = (INHERITED.top_k, INHERITED.top_p) if nucleus else (0, 1.0)
+    decoding = Decoding(temperature=temperature, top_k=top_k, top_p=top_p)
+    return perfect_imitation(shares, windows, decoding, drawn=drawn)

@@ -34,19 +34,19 @@ def curves(space):
 def test_distances_of_the_published_runs_are_those_of_the_results_file(curves, space, nucleus):
     standing = json.loads((space / "results" / "study" / "standing.json").read_text())["runs"]
     checked = 0
-    for run in curves.study(real=False):
+    for run in curves.study(real=False) + curves.study(real=True):
         name, result = run.report.name, run.report.results[0]
         expected = standing[name]["nucleus" if nucleus else "plain"]
-        error = curves.standard_error(result.n, 0.3, nucleus, real=False)
+        perfect, error = curves.perfection(name, 0.3, nucleus)
+        assert perfect == pytest.approx(expected["perfect"], abs=1e-6)
         assert error == pytest.approx(expected["standard_error"], abs=1e-6)
+        value = result.metrics["coherence"].value
+        assert (value - perfect) / error == pytest.approx(expected["distance"], abs=1e-3)
         checked += 1
-    assert checked >= 5
+    assert checked == 7
 
 
 def test_real_windows_are_told_from_balanced_ones(curves):
-    mixes = {r.report.name: curves.over_real_mix(r) for r in curves.study(real=True)}
-    # Published reports hold no mix under a stated nucleus: they are told by name, not by this.
-    assert not any(mixes.values())
     for key, report in curves.measured().items():
         assert curves.over_real_mix(report) == key.endswith("-real"), key
 
@@ -95,16 +95,15 @@ def test_no_text_becomes_markup(text):
                          y_range=(0, 1), levels=[(0.5, text)], x_label=text)  # fmt: skip
     import html.parser
 
+    found = set()
+
     class Tags(html.parser.HTMLParser):
-        found: list[str] = []
-
         def handle_starttag(self, tag, attrs):
-            self.found = [*self.found, tag]
+            found.add(tag)
 
-    tags = Tags()
-    tags.feed(made)
+    Tags().feed(made)
     known = {"div", "span", "i", "b", "u", "small", "svg", "line", "text", "path", "title", "rect"}
-    assert set(tags.found) <= known
+    assert found <= known
 
 
 def test_the_posts_figures_are_in_its_text_and_lead_to_tabs(space, tmp_path):

@@ -72,7 +72,8 @@ def test_the_wheel_is_the_package_whole_and_works_from_where_it_is_unpacked(cont
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert inside == sources
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import eisv_lumen as e; print(e.__file__)"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import eisv_lumen as e"
+    code += "; print(e.__file__)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.startswith(str(tmp_path))
 

@@ -15,7 +15,7 @@ from curves import (
     measured,
     nearest,
     over_real_mix,
-    standard_error,
+    perfection,
     study,
 )
 from folder import Report, reports
@@ -64,9 +64,9 @@ def draw(
             + ("without bound" if gap is None else f"{gap.value:.2f}"),
         ),
     ]
-    head = f'<p class="lead">{_lead(perfect, setting, real)}</p>{cards(tiles, 220)}'
+    head = f'<p class="lead">{_lead(temperature, nucleus, real)}</p>{cards(tiles, 220)}'
     drawings = _charts(temperature, nucleus, metric, real, shown)
-    return head, drawings, _runs(temperature, nucleus, real, perfect, shown)
+    return head, drawings, _runs(temperature, nucleus, real, shown)
 
 
 def thermometer(temperature: float, nucleus: bool = False) -> dict:
@@ -82,27 +82,22 @@ def _setting(temperature: float, nucleus: bool) -> str:
     return f"{base}, top-k 20, top-p 0.95" if nucleus else f"{base}, nothing cut off"
 
 
-def _lead(perfect: float, setting: str, real: bool) -> str:
-    runs = {r.report.name: r.report for r in study(real)}
-    name = "v5-real" if real else "v5"
-    if name not in runs:
-        return f"Perfect imitation reads {perfect:.3f} at {setting}."
-    run = runs[name]
+def _lead(temperature: float, nucleus: bool, real: bool) -> str:
+    """Hold the study's last run against perfect imitation over the same windows."""
+    run = study(real)[-1].report
+    perfect, error = perfection(run.name, temperature, nucleus)
     value = run.results[0].metrics["coherence"].value
     difference = value - perfect
-    if abs(difference) < 0.01:
+    if abs(difference) < 2 * error:
         verdict = "just what <b>perfect imitation</b> reads"
     elif difference < 0:
         verdict = f"<b>{-difference:.3f} below</b> perfect imitation"
     else:
-        verdict = (
-            f"<b>{difference:.3f} above</b> perfect imitation, which is no achievement: "
-            "it would be speech colder than the law's"
-        )
+        verdict = f"<b>{difference:.3f} above</b> perfect imitation: colder speech than the law’s"
     return (
-        f"Had the study decoded with {setting}, then {run.title}’s published <b>{value:.3f}</b> "
-        f"would be {verdict} ({perfect:.3f}). It recorded T = 0.3, and not whether the nucleus "
-        "was on."
+        f"Had the study decoded with {_setting(temperature, nucleus)}, then {run.title}’s "
+        f"published <b>{value:.3f}</b> would be {verdict} ({perfect:.3f}). It recorded T = 0.3, "
+        "and not whether the nucleus was on."
     )
 
 
@@ -223,45 +218,37 @@ def _labels(runs: Sequence[tuple]) -> list[str]:
     return labels
 
 
-def _runs(
-    temperature: float, nucleus: bool, real: bool, perfect: float, shown: Mapping[str, Report]
-) -> str:
+def _runs(temperature: float, nucleus: bool, real: bool, shown: Mapping[str, Report]) -> str:
     rows = []
-    for run in study(real):
-        result = run.report.results[0]
+    for entry in study(real):
+        run = entry.report
+        result = run.results[0]
         value = result.metrics["coherence"].value
-        error = standard_error(result.n, temperature, nucleus, real)
-        steps = _signed((value - perfect) / error, 1) if error > 1e-9 else "–"
-        rows.append(
-            [
-                f"{run.report.title} <small>(study)</small>", str(result.n), f"{value:.3f}",
-                _signed(value - perfect, 3), steps, "T = 0.3",
-            ]
-        )  # fmt: skip
+        perfect, error = perfection(run.name, temperature, nucleus)
+        away = f"{_signed((value - perfect) / error, 1)} standard errors" if error > 1e-9 else "–"
+        rows.append([run.title, "study", result.n, f"{value:.3f}", perfect, away, "T = 0.3"])
     name = "coherence" if real else "macro_coherence"
-    for report in shown.values():
-        found = nearest(report, temperature, nucleus)
+    for entry in shown.values():
+        found = nearest(entry, temperature, nucleus)
         metric: Metric | None = found.metrics.get(name) if found else None
-        if found is None or metric is None:
+        if found is None or metric is None or metric.perfect is None:
             continue
-        error = standard_error(found.n, found.decoding.temperature, nucleus, real)
-        same = metric.perfect if metric.perfect is not None else perfect
-        steps = _signed((metric.value - same) / error, 1) if error > 1e-9 else "–"
-        rows.append(
-            [
-                f"{report.report.title} <small>(ours)</small>", str(found.n),
-                f"{metric.value:.3f}", _signed(metric.value - same, 3), steps,
-                found.decoding.label,
-            ]
-        )  # fmt: skip
-    header = ["run", "windows", "coherence", "from perfect", "in standard errors", "decoded at"]
+        low, high = metric.low or metric.value, metric.high or metric.value
+        value = f"{metric.value:.3f} <small>{low:.3f} to {high:.3f}</small>"
+        away = "inside its interval" if low <= metric.perfect <= high else "outside its interval"
+        title, setting = entry.report.title, found.decoding.label
+        rows.append([title, "ours", found.n, value, metric.perfect, away, setting])
+    header = ["run", "windows", "coherence", "perfect imitation", "it is", "decoded at"]
+    cells = [
+        [f"{title} <small>{whose}</small>", str(n), value, f"{perfect:.3f}", away, setting]
+        for title, whose, n, value, perfect, away, setting in rows
+    ]
     told = (
-        "<p>The same published numbers, held against perfect imitation at the decoding chosen "
-        "above. The standard error is that of a perfect imitator over as many windows, from the "
-        "law. Our own runs were measured at a few temperatures: the nearest is shown, against "
-        "perfection there.</p>"
+        "<p>Each run against perfect imitation over the same mix of windows: the study’s at the "
+        "decoding chosen above, in standard errors of a perfect imitator; our own at the nearest "
+        "temperature that was measured, with its 95 % interval.</p>"
     )
-    return told + table(header, rows)
+    return told + table(header, cells)
 
 
 def _signed(x: float, digits: int) -> str:
