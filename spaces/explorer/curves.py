@@ -13,6 +13,7 @@ from eisv_lumen.evaluation.standing import perfect_imitation
 
 __all__ = [
     "at",
+    "by_skill",
     "grid",
     "is_nucleus",
     "measured",
@@ -64,14 +65,15 @@ def measured() -> dict[str, Report]:
     }
 
 
-def best_imitators(n: int) -> list[str]:
-    """Return the keys of our reports over balanced shapes with the least excess nats at T = 1."""
+def by_skill(real: bool) -> list[str]:
+    """Return the keys of our reports over one mix of shapes, least excess nats (T = 1) first."""
     found = {}
     for key, report in measured().items():
         warm = at(report, 1.0, False)
-        if warm and "macro_excess_nats" in warm.metrics and not over_real_mix(report):
-            found[key] = warm.metrics["macro_excess_nats"].value
-    return sorted(found, key=found.__getitem__)[:n]
+        excess = warm.metrics.get("macro_excess_nats") if warm else None
+        if over_real_mix(report) == real:
+            found[key] = float("inf") if excess is None else excess.value
+    return sorted(found, key=found.__getitem__)
 
 
 def over_real_mix(report: Report) -> bool:

@@ -15,8 +15,33 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small teacher, really trained: seventy-odd steps on synthetic windows."""
+def space(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The Space's content in a folder, as a publish lays it out; made once for all workers."""
+    from filelock import FileLock
+
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "explorer"
+    with FileLock(f"{shared}.lock"):
+        if not shared.is_dir():
+            _lay_out(shared, shared.with_name("teacher") / "small")
+    return shared
+
+
+def _lay_out(folder: Path, model: Path) -> None:
+    from eisv_lumen.hub.space_contents import explorer_contents
+
+    _train(model)
+    contents = explorer_contents(ROOT, "ada", models={"small": model})
+    aside = folder.with_name("explorer.new")
+    for path, source in contents.items():
+        place = aside / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
+    aside.rename(folder)
+
+
+def _train(out: Path) -> None:
+    """Train a small teacher for some seventy steps on random walks."""
     from eisv_lumen.expression.law import initial_laws
     from eisv_lumen.teacher.examples import draw_examples
     from eisv_lumen.teacher.prompt import render_windows
@@ -41,22 +66,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )  # fmt: skip
     examples = draw_examples(render_windows(windows, "compact"), windows.shape, initial_laws(), 3)
-    out = tmp_path_factory.mktemp("teacher") / "small"
     train(recipe, examples, out, device="cpu")
-    return out
-
-
-@pytest.fixture(scope="session")
-def space(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Space's content, in a folder, as a publish lays it out."""
-    from eisv_lumen.hub.space_contents import explorer_contents
-
-    folder = tmp_path_factory.mktemp("explorer")
-    for path, source in explorer_contents(ROOT, "ada", models={"small": model}).items():
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
-    return folder
 
 
 @pytest.fixture(scope="session")

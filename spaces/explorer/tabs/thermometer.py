@@ -9,7 +9,7 @@ import numpy as np
 from charts import Dot, Line, chart
 from curves import (
     at,
-    best_imitators,
+    by_skill,
     grid,
     is_nucleus,
     measured,
@@ -235,10 +235,17 @@ def _runs(temperature: float, nucleus: bool, real: bool, shown: Mapping[str, Rep
             continue
         low, high = metric.low or metric.value, metric.high or metric.value
         value = f"{metric.value:.3f} <small>{low:.3f} to {high:.3f}</small>"
-        away = "inside its interval" if low <= metric.perfect <= high else "outside its interval"
+        away = "in its interval" if low <= metric.perfect <= high else "out of its interval"
         title, setting = entry.report.title, found.decoding.label
         rows.append([title, "ours", found.n, value, metric.perfect, away, setting])
-    header = ["run", "windows", "coherence", "perfect imitation", "it is", "decoded at"]
+    header = [
+        "run",
+        "windows",
+        "coherence",
+        "perfect imitation",
+        "the run against it",
+        "decoded at",
+    ]
     cells = [
         [f"{title} <small>{whose}</small>", str(n), value, f"{perfect:.3f}", away, setting]
         for title, whose, n, value, perfect, away, setting in rows
@@ -255,12 +262,19 @@ def _signed(x: float, digits: int) -> str:
     return f"{round(x, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
+def _titles(keys: Sequence[str]) -> list[tuple[str, str]]:
+    return [(f"{reports()[key].report.title} ({reports()[key].run})", key) for key in keys]
+
+
+def _of_mix(mix: str) -> gr.Dropdown:
+    keys = by_skill(mix == REAL)
+    return gr.Dropdown(_titles(keys), value=keys[:2])
+
+
 def build() -> tuple[gr.Slider, gr.Checkbox]:
     """Build the tab; return what the post's claims set."""
-    keys = list(measured())
-    best = best_imitators(2)
-    first = (0.3, False, BALANCED, best)
-    head, drawings, runs = draw(*first)
+    best = by_skill(real=False)[:2]
+    head, drawings, runs = draw(0.3, False, BALANCED, best)
     gr.Markdown(INTRO)
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
@@ -274,23 +288,24 @@ def build() -> tuple[gr.Slider, gr.Checkbox]:
                 info="What the base model's own generation config would add, unasked.",
             )  # fmt: skip
             mix = gr.Radio([BALANCED, REAL], value=BALANCED, label="Averaged over")
-    models = gr.CheckboxGroup(
-        [(r.report.title, key) for key, r in measured().items()],
+    models = gr.Dropdown(
+        _titles(by_skill(real=False)),
         value=best,
-        label="Our own models",
-        visible=bool(keys),
+        multiselect=True,
+        label="Our own models, the best imitators first",
+        visible=bool(measured()),
     )
     head_html = gr.HTML(head, elem_id="thermometer-head")
     charts_html = gr.HTML(drawings, elem_id="thermometer-charts")
     runs_html = gr.HTML(runs, elem_id="thermometer-runs")
-    for control in (temperature, nucleus, mix, models):
-        control.change(
-            draw,
-            [temperature, nucleus, mix, models],
-            [head_html, charts_html, runs_html],
-            show_progress="hidden",
-            trigger_mode="always_last",
-            api_visibility="private",
-        )
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    drawn = {
+        "fn": draw,
+        "inputs": [temperature, nucleus, mix, models],
+        "outputs": [head_html, charts_html, runs_html],
+    }
+    for control in (temperature, nucleus, models):
+        control.change(**drawn, **quiet, trigger_mode="always_last")
+    mix.change(_of_mix, mix, models, **quiet).then(**drawn, **quiet)
     gr.api(thermometer, api_name="thermometer")
     return temperature, nucleus
