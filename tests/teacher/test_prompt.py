@@ -121,6 +121,7 @@ def test_the_series_shows_every_state_and_its_rates():
     X[0, :, 0] = [0.2, 0.4, 0.5, 0.1]
     (text,) = render_windows(windows_from_arrays(t, X, np.full((1, 4), 0.25)), "series")
     lines = text.split("\n")
+    assert lines[4].startswith("WINDOW: n=4 T=3.9e+0") and len(lines) == 8
     assert lines[0] == "STATES: E=0.20 I=0.00 S=0.00 V=0.00 D=0.25"
     assert lines[1] == "dt=2.0e+0 E=0.40 I=0.00 S=0.00 V=0.00 D=0.25 dE=+1.0e-1 dI=0 dS=0 dV=0"
     assert lines[2] == "dt=0 E=0.50 I=0.00 S=0.00 V=0.00 D=0.25 dE=0 dI=0 dS=0 dV=0"

@@ -62,10 +62,15 @@ def target_laws(target: str, seed: int = 0) -> list[ExpressionLaw]:
 
 
 def recipe_examples(data: DataRecipe, corpus: Corpus) -> Examples:
-    """Return a corpus with draws from the recipe's target law."""
-    return draw_examples(
-        corpus.prompts, corpus.shape, target_laws(data.target), data.seed, data.draws
-    )
+    """Return a corpus with draws from the recipe's target law, after what it names first."""
+    prompts, shape = corpus.prompts, corpus.shape
+    if data.named_first:
+        rng = np.random.default_rng(data.seed)
+        order = rng.permutation(len(prompts))  # as they come, shapes stand in blocks
+        named = rng.choice(shape, data.named_first)
+        prompts = [f"SHAPE: {SHAPES[code]}" for code in named] + [prompts[i] for i in order]
+        shape = np.concatenate([named, shape[order]])
+    return draw_examples(prompts, shape, target_laws(data.target), data.seed, data.draws)
 
 
 def corpus_of_windows(parts: Sequence[Windows], data: DataRecipe) -> Corpus:

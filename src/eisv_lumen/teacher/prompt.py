@@ -2,7 +2,8 @@
 
 Four styles of the user message. `study` is the published one; `compact` holds the same facts,
 each number rounded to one word of a scale; `blind` is `compact` without the shape's name; `series`
-shows the states themselves, without any label. The answer is the same in all of them.
+shows the states themselves before what `blind` shows, without any label. The answer is the same in
+all of them.
 """
 
 from __future__ import annotations
@@ -50,17 +51,22 @@ MAX_STATES: Final = 64
 """Counts of states up to here are one word for the small tokenizer."""
 
 _DIMS: Final = ("E", "I", "S", "V")
-NUMBERS: Final[dict[Style, dict[str, Scale]]] = {
-    "study": {},
-    "compact": {"T": SPAN}
+_SUMMARY_NUMBERS: Final = (
+    {"T": SPAN}
     | dict.fromkeys(_DIMS, LEVEL)
     | {f"d{d}": RATE for d in _DIMS}
-    | {f"d2{d}": RATE for d in _DIMS},
-    "blind": {},
-    "series": {"dt": SPAN} | dict.fromkeys((*_DIMS, "D"), LEVEL) | {f"d{d}": RATE for d in _DIMS},
+    | {f"d2{d}": RATE for d in _DIMS}
+)
+_STATE_NUMBERS: Final = (
+    {"dt": SPAN} | dict.fromkeys((*_DIMS, "D"), LEVEL) | {f"d{d}": RATE for d in _DIMS}
+)
+NUMBERS: Final[dict[Style, dict[str, Scale]]] = {
+    "study": {},
+    "compact": _SUMMARY_NUMBERS,
+    "blind": _SUMMARY_NUMBERS,
+    "series": _STATE_NUMBERS | _SUMMARY_NUMBERS,
 }
 """The numbers of a style by name, and the scale on which each is written."""
-NUMBERS["blind"] = NUMBERS["compact"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -230,15 +236,20 @@ def _series(windows: Windows) -> list[str]:
     """Write each state on a line: time step, E I S V and drift, and their rates of change.
 
     The first state has neither step nor rates. Over a repeated time there is no rate: 0 stands.
+    The summary's numbers come last, where a causal reader has seen all states.
     """
     dt = np.diff(windows.t, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(dt[..., None] > 0, np.diff(windows.X, axis=1) / dt[..., None], 0.0)
     levels = LEVEL.write(np.concatenate([windows.X, windows.ethical_drift[..., None]], axis=2))
     later = np.concatenate([SPAN.write(dt)[..., None], levels[:, 1:], RATE.write(rate)], axis=2)
-    names = list(NUMBERS["series"])
+    names = list(_STATE_NUMBERS)
     first = "STATES:" + "".join(f" {name}={{}}" for name in names[1:6])
     line = "\n" + " ".join(f"{name}={{}}" for name in names)
     form = first + line * dt.shape[1]
     flat = np.concatenate([levels[:, 0], later.reshape(len(later), -1)], axis=1)
-    return [form.format(*row) for row in flat.tolist()]
+    summaries = _compact(windows.summary)
+    return [
+        f"{form.format(*row)}\n{summary}"
+        for row, summary in zip(flat.tolist(), summaries, strict=True)
+    ]

@@ -42,6 +42,10 @@ class DataRecipe(BaseModel):
     back-filled by synthetic ones;
     `lumen_like`: balanced windows of the Lumen-like process, `per_shape` of each; `summaries`:
     `n` summaries of that process, in its natural mix.
+
+    `draws`: answers a window; they share the work on its prompt. `named_first`: so many prompts
+    that name a shape and nothing else come before the windows, for a blind model to learn the
+    voice before the eyes; it takes `train_sampling_strategy: sequential` to keep them first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,12 +60,17 @@ class DataRecipe(BaseModel):
     v_max: float = Field(1.0, gt=0, le=1)
     n: int = Field(0, ge=0)
     draws: int = Field(1, ge=1)
+    named_first: int = Field(0, ge=0)
     target: Literal["initial", "learned"] = "initial"
     seed: int = Field(42, ge=0)
 
 
 class Recipe(BaseModel):
-    """A training run, whole: with the same recipe and seed, the same weights."""
+    """A training run, whole: with the same recipe and seed, the same weights.
+
+    `model`: fields of Qwen3Config for `tiny`; `training`: of SFTConfig; `lora`: of LoraConfig.
+    `muon_learning_rate`: train the matrices inside the layers with Muon, all else with AdamW.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,6 +81,7 @@ class Recipe(BaseModel):
     data: DataRecipe
     training: dict[str, Any] = {}
     lora: dict[str, Any] | None = None
+    muon_learning_rate: float | None = Field(None, gt=0)
 
     @property
     def seed(self) -> int:

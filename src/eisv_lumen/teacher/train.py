@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import InputError
 from ..expression.law import EXPRESSIONS
@@ -92,7 +92,7 @@ def train(
     from transformers import PrinterCallback
 
     started = time.perf_counter(), time.process_time()
-    trainer = _trainer_class()(
+    trainer = _trainer_class(recipe.muon_learning_rate)(
         model=model,
         args=args,
         train_dataset=rows,
@@ -269,7 +269,7 @@ def _save(model: Any, tokenizer: Any, recipe: Recipe, folder: Path) -> None:
     aside.rename(folder)
 
 
-def _trainer_class() -> Any:
+def _trainer_class(muon_lr: float | None) -> Any:
     """Return SFTTrainer with the same loss, whose head is given the answers' positions alone.
 
     TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
@@ -279,6 +279,22 @@ def _trainer_class() -> Any:
     from trl import SFTTrainer  # type: ignore[attr-defined]
 
     class AnswerTrainer(SFTTrainer):
+        def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+            if muon_lr is None:
+                return super().create_optimizer(*args, **kwargs)
+            from .muon import MuonAdamW
+
+            given, model = self.args, cast(Any, self.model)
+            self.optimizer = MuonAdamW(
+                model,
+                muon_lr,
+                given.weight_decay,
+                lr=given.learning_rate,
+                betas=(given.adam_beta1, given.adam_beta2),
+                eps=given.adam_epsilon,
+            )
+            return self.optimizer
+
         def compute_loss(
             self,
             model: Any,

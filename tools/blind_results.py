@@ -1,0 +1,178 @@
+"""`python -m tools.blind_results`: the blind teachers' results, exact, beside what reads nothing.
+
+(a) `series`: balanced, unseen windows of the Lumen-like process; (b) `summary`: the real summaries
+kept for evaluation, beside a random forest trained on the same Lumen-like summaries. Everything
+is computed from whole laws over the 2,970 expressions; what models say besides counts as excess.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+
+from eisv_lumen.evaluation.report import provenance, write_report
+from eisv_lumen.expression.coherence import percentile_interval, resample_counts
+from eisv_lumen.expression.law import COHERENCE, ExpressionLaw
+from eisv_lumen.expression.vocabulary import SHAPES
+from eisv_lumen.files import write_json
+from eisv_lumen.teacher.base_models import load_teacher
+from eisv_lumen.teacher.data import (
+    Corpus,
+    read_corpus,
+    recipe_corpora,
+    recipe_examples,
+    target_laws,
+)
+from eisv_lumen.teacher.evaluate import teacher_report
+from eisv_lumen.teacher.recipe import load_recipe
+from eisv_lumen.teacher.score import expression_pmf
+from eisv_lumen.teacher.train import train
+from eisv_lumen.trajectory.lumen_like import summaries_like_real
+from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared" / "data" / "lumen_real_windows.jsonl"
+OUT = ROOT / "results" / "blind"
+TEMPERATURES = (1.0, 0.3)
+Floats = np.ndarray
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.blind_results", description=__doc__)
+    parser.add_argument("names", nargs="*", default=["series", "summary"])
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="where models are kept")
+    args = parser.parse_args()
+    for name in args.names:
+        make(name, args.runs)
+
+
+def make(name: str, runs: Path) -> None:
+    """Train (or find) a blind teacher and write its two results files."""
+    recipe = load_recipe(f"tiny-blind-{name}")
+    folder = runs / recipe.name
+    corpora = recipe_corpora(recipe.data, ["train", "test"])
+    record = train(recipe, recipe_examples(recipe.data, corpora["train"]), folder)
+    if name == "series":
+        corpus, facts = corpora["test"], {"windows": "balanced, Lumen-like, unseen"}
+    else:
+        corpus, facts = read_corpus(folder, REAL)
+    speakers = {"teacher": teacher_laws(folder, corpus), **blind_speakers(corpus, name)}
+    if name == "summary":
+        speakers["forest"] = forest_laws(recipe.data.n, recipe.data.seed)
+    result = {
+        "schema": "eisv-lumen-blind/1",
+        "name": name,
+        "n": len(corpus),
+        "per_shape": dict(
+            zip(SHAPES, np.bincount(corpus.shape, minlength=9).tolist(), strict=True)
+        ),
+        "weighting": "macro over shapes" if name == "series" else "mean over windows",
+        "training": {k: record[k] for k in ("cpu_s", "wall_s", "steps", "parameters")},
+        "speakers": {k: scores(laws, corpus, name == "series") for k, laws in speakers.items()},
+        "provenance": provenance(
+            f"python -m tools.blind_results {name}",
+            seed=recipe.seed,
+            data=facts,
+            recipe=record["recipe"],
+        ).model_dump(mode="json"),
+    }
+    write_json(OUT / f"{name}-exact.json", result)
+    for speaker, found in result["speakers"].items():
+        say(f"{name:<8} {speaker:<12} " + "  ".join(f"{k} {v[0]:.4f}" for k, v in found.items()))
+    report = teacher_report(
+        folder,
+        corpus.prompts,
+        corpus.shape,
+        name=f"blind-{name}",
+        title=f"tiny, blind, {'series' if name == 'series' else 'on real summaries'}",
+        command=f"python -m tools.blind_results {name}",
+        data=facts,
+        note="The prompt names no shape: what is scored is reading, too.",
+        say=say,
+    )
+    write_report(report, OUT / f"{name}.json")
+
+
+def teacher_laws(folder: Path, corpus: Corpus) -> dict[float, Floats]:
+    """Return the teacher's law of each window at each temperature, (n, 2970)."""
+    teacher = load_teacher(folder)
+    return {t: expression_pmf(teacher, corpus.prompts, temperature=t) for t in TEMPERATURES}
+
+
+def mixtures(weights: Floats) -> dict[float, Floats]:
+    """Return the laws of speakers that draw a shape with given weights (n, 9), then its law."""
+    pmf = weights @ np.stack([law.pmf for law in target_laws("initial")])
+    cold = np.stack([ExpressionLaw(row).tempered(0.3).pmf for row in pmf])
+    return {1.0: pmf, 0.3: cold}
+
+
+def blind_speakers(corpus: Corpus, name: str) -> dict[str, dict[float, Floats]]:
+    """Return who reads nothing, and who knows all."""
+    n = len(corpus)
+    constant = np.zeros((n, 9))
+    constant[:, SHAPES.index("convergence")] = 1
+    prior = np.full((n, 9), 1 / 9)
+    if name == "summary":
+        prior[:] = np.bincount(corpus.shape, minlength=9) / n
+    return {
+        "ignorant": mixtures(prior),
+        "constant": mixtures(constant),
+        "perfect": mixtures(np.eye(9)[corpus.shape]),
+    }
+
+
+def forest_laws(n: int, seed: int) -> dict[float, Floats]:
+    """Return what a forest makes of the real summaries, taught on the teacher's own training set.
+
+    Its leaf size is the one of three that does best on the half of the real summaries for fitting.
+    """
+    shape, summary = summaries_like_real(n, 3 * seed)
+    real = read_summaries(REAL)
+    fit = for_fitting(real.id)
+    best: tuple[float, Any] | None = None
+    for leaf in (1, 3, 10):
+        forest = RandomForestClassifier(300, min_samples_leaf=leaf, random_state=0, n_jobs=1)
+        forest.fit(np.round(summary, 4), shape)
+        weights = np.zeros((len(real), 9))
+        weights[:, forest.classes_] = forest.predict_proba(real.values)
+        fitted = Corpus([""] * int(fit.sum()), real.shape[fit])
+        excess = scores(mixtures(weights[fit]), fitted, False)["excess_nats"][0]
+        say(f"forest, leaves of {leaf}: {excess:.4f} excess nats on the fitting half")
+        if best is None or excess < best[0]:
+            best = (excess, weights[~fit])
+    assert best is not None
+    return mixtures(best[1])
+
+
+def scores(laws: dict[float, Floats], corpus: Corpus, macro: bool) -> dict[str, Sequence[float]]:
+    """Return value, low and high (95 %, bootstrap within shapes) of each measure."""
+    shape = corpus.shape
+    truth = np.stack([law.pmf for law in target_laws("initial")])[shape]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(truth > 0, truth * np.log(truth / laws[1.0]), 0.0)
+    columns = {"excess_nats": terms.sum(1)}
+    for t, pmf in laws.items():
+        columns[f"coherence_{t:g}"] = (pmf * COHERENCE[shape]).sum(1)
+    count = np.bincount(shape, minlength=9)
+    weight = (
+        1 / (count[shape] * (count > 0).sum()) if macro else np.full(len(shape), 1 / len(shape))
+    )
+    resampled = resample_counts(shape, 2000, 0) * weight
+    return {
+        name: [float(values @ weight), *percentile_interval(resampled @ values)]
+        for name, values in columns.items()
+    }
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
