@@ -6,6 +6,7 @@ import json
 from html import escape
 
 import gradio as gr
+from curves import by_skill
 from folder import Report, reports
 from parts import bars, cards, figure, note, table
 from words import plain
@@ -42,23 +43,17 @@ def summary() -> str:
         rows.append(
             [
                 f"{escape(report.title)} <small>{report.kind}</small>",
+                _with_interval(metric),
+                _number(metric.perfect if metric else None),
+                _number(metric.floor if metric else None),
+                _with_interval(excess),
                 cold.decoding.label.replace(", nucleus not recorded", "*"),
                 str(cold.n) if cold.n else "exact",
-                _with_interval(metric),
-                _number(metric.floor if metric else None),
-                _number(metric.perfect if metric else None),
-                _with_interval(excess),
             ]
         )
     header = [
-        "report",
-        "decoding",
-        "windows",
-        "coherence",
-        "floor",
-        "perfect",
-        "excess nats at T = 1",
-    ]
+        "report", "coherence", "perfect", "floor", "excess nats at T = 1", "decoding", "windows",
+    ]  # fmt: skip
     return table(header, rows) + note("* top-k and top-p were not recorded.")
 
 
@@ -171,7 +166,7 @@ def build() -> gr.Dropdown:
     gr.Markdown(INTRO)
     gr.HTML(summary(), elem_id="summary")
     gr.Markdown("### One report")
-    first = ordered()[0].key
+    first = (by_skill(real=False) or [ordered()[0].key])[0]
     page, command, origin = show(first, _preferred(first))
     with gr.Row():
         choice = gr.Dropdown(
