@@ -127,3 +127,22 @@ def test_what_is_no_recipe_is_refused(tmp_path):
 def test_the_learned_target_has_heard_its_own_coherence():
     initial, learned = target_laws("initial"), target_laws("learned")
     assert learned[8].coherence() > 0.9 > initial[8].coherence()
+
+
+def test_a_blind_recipe_names_shapes_first_and_never_after():
+    data = load_recipe("tiny-blind-summary").data.model_copy(update={"n": 50, "named_first": 20})
+    corpus = recipe_corpora(data, ["train"])["train"]
+    examples = recipe_examples(data, corpus)
+    named = ["SHAPE" in prompt for prompt in examples.prompts]
+    assert named == [True] * 20 + [False] * 50
+    assert sorted(examples.prompts[20:]) == sorted(corpus.prompts)
+    by_prompt = dict(zip(corpus.prompts, corpus.shape, strict=True))
+    assert [by_prompt[p] for p in examples.prompts[20:]] == examples.shape[20:].tolist()
+    assert examples.drawn.shape == (70, data.draws)
+    sets = recipe_corpora(data)
+    assert not set(sets["train"].prompts) & set(sets["test"].prompts)
+
+
+@pytest.mark.parametrize("name", [n for n in recipe_names() if "blind" in n])
+def test_what_is_named_first_stays_first(name):
+    assert load_recipe(name).training["train_sampling_strategy"] == "sequential"

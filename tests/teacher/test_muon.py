@@ -1,0 +1,60 @@
+"""Two optimizers in one: a schedule reaches both, and a saved state goes on as if never saved."""
+
+import copy
+
+import torch
+
+from eisv_lumen.teacher.muon import MuonAdamW
+from eisv_lumen.teacher.tiny import build_model, build_tokenizer
+
+TOKENIZER = build_tokenizer("study")
+FIELDS = {"hidden_size": 16, "intermediate_size": 16, "head_dim": 4}
+
+
+def steps(model, optimizer, n, seed):
+    generator = torch.Generator().manual_seed(seed)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: 1 / (k + 1))
+    for _ in range(n):
+        ids = torch.randint(4, 60, (2, 9), generator=generator)
+        model(ids, labels=ids).loss.backward()
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+
+
+def test_it_does_what_its_two_parts_do_apart():
+    one = build_model(TOKENIZER, "study", 0, **FIELDS)
+    two = copy.deepcopy(one)
+    steps(one, MuonAdamW(one, 0.02, lr=1e-3), 1, 1)
+    named = list(two.named_parameters())
+    inner = [p for name, p in named if ".layers." in name and p.ndim == 2]
+    outer = [p for name, p in named if not (".layers." in name and p.ndim == 2)]
+    assert len(inner) == 14  # q k v o gate up down, two layers
+    apart = [
+        torch.optim.Muon(inner, lr=0.02, weight_decay=0.0),
+        torch.optim.AdamW(outer, lr=1e-3, weight_decay=0.0),
+    ]
+    ids = torch.randint(4, 60, (2, 9), generator=torch.Generator().manual_seed(1))
+    two(ids, labels=ids).loss.backward()
+    for optimizer in apart:
+        optimizer.step()
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_state_taken_up_goes_on_as_if_never_put_down():
+    one = build_model(TOKENIZER, "study", 0, **FIELDS)
+    optimizer = MuonAdamW(one, 0.02, lr=1e-3)
+    steps(one, optimizer, 3, 1)
+    two = copy.deepcopy(one)
+    resumed = MuonAdamW(two, 0.5, lr=0.5)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    assert [g["lr"] for g in resumed.param_groups] == [g["lr"] for g in optimizer.param_groups]
+    for model, used in ((one, optimizer), (two, resumed)):
+        ids = torch.randint(4, 60, (2, 9), generator=torch.Generator().manual_seed(2))
+        model(ids, labels=ids).loss.backward()
+        for group in used.param_groups:
+            group["lr"] = 0.01
+        used.step()
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        assert torch.equal(a, b)
