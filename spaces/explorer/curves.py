@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 from folder import Report, reports
 
 from eisv_lumen.evaluation.protocol import INHERITED
 from eisv_lumen.evaluation.published import composition
-from eisv_lumen.evaluation.report import DecodedResult, Decoding
+from eisv_lumen.evaluation.report import DecodedResult, Decoding, EvalReport
 from eisv_lumen.evaluation.standing import perfect_imitation
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "by_skill",
     "grid",
     "is_nucleus",
+    "labels",
     "measured",
     "nearest",
     "over_real_mix",
@@ -110,3 +112,17 @@ def perfection(run: str, temperature: float, nucleus: bool) -> tuple[float, floa
     top_k, top_p = (INHERITED.top_k, INHERITED.top_p) if nucleus else (0, 1.0)
     decoding = Decoding(temperature=temperature, top_k=top_k, top_p=top_p)
     return perfect_imitation(shares, windows, decoding, drawn=drawn)
+
+
+def labels(runs: Sequence[tuple[EvalReport, float]]) -> list[str]:
+    """Titles of runs; of those too near to be told apart the highest carries all titles."""
+    order = sorted(range(len(runs)), key=lambda i: -runs[i][1])
+    found = [""] * len(runs)
+    head = None
+    for i in order:
+        title = runs[i][0].title.removesuffix(" on real")
+        if head is not None and runs[head][1] - runs[i][1] < 0.03:
+            found[head] += f", {title}"
+        else:
+            found[i], head = title, i
+    return found

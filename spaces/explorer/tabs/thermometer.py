@@ -12,6 +12,7 @@ from curves import (
     by_skill,
     grid,
     is_nucleus,
+    labels,
     measured,
     nearest,
     over_real_mix,
@@ -142,7 +143,7 @@ def _charts(
     marks = [
         Dot(0.3, value, STUDY, f"{run.title}: {value:.3f} over {run.results[0].n} windows",
             label, square=True)
-        for (run, value), label in zip(runs, _labels(runs), strict=True)
+        for (run, value), label in zip(runs, labels(runs), strict=True)
     ]  # fmt: skip
     excess = "macro_excess_nats"
     nothing = Line(*grid(ignorant, nucleus, excess), "var(--floor)", "reads nothing", 1.6, "5 4")
@@ -202,20 +203,6 @@ def _least_diversity(law: Report, shown: Mapping[str, Report]) -> float:
         v for r in (law, *shown.values()) for cut in (0, 1) for v in grid(r, cut, "diversity")[1]
     ]
     return float(np.floor(10 * min(values)) / 10)
-
-
-def _labels(runs: Sequence[tuple]) -> list[str]:
-    """Titles of runs; of those too near to be told apart the highest carries all titles."""
-    order = sorted(range(len(runs)), key=lambda i: -runs[i][1])
-    labels = [""] * len(runs)
-    head = None
-    for i in order:
-        title = runs[i][0].title.removesuffix(" on real")
-        if head is not None and runs[head][1] - runs[i][1] < 0.03:
-            labels[head] += f", {title}"
-        else:
-            labels[i], head = title, i
-    return labels
 
 
 def _runs(temperature: float, nucleus: bool, real: bool, shown: Mapping[str, Report]) -> str:
