@@ -38,7 +38,7 @@ class Run:
     def name(self) -> str:
         """Its name among the results: v4, or v4-learned."""
         short = self.recipe.removeprefix("tiny-")
-        return short if self.target == "initial" else f"{short}-learned"
+        return short if self.target == "initial" or short == "feedback" else f"{short}-learned"
 
 
 RUNS = [

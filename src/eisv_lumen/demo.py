@@ -37,7 +37,12 @@ class DemoSize:
 
 
 def run_demo(
-    out: str | os.PathLike[str], *, seed: int = 0, size: DemoSize | None = None, say: Say = print
+    out: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    size: DemoSize | None = None,
+    root: str | os.PathLike[str] = "",
+    say: Say = print,
 ) -> EvalReport:
     """Run the main job: a Lumen-like log, its dataset, a teacher, its report.
 
@@ -46,11 +51,14 @@ def run_demo(
     Parameters
     ----------
     out
-        Folder for everything: `anima.db`, `dataset/`, `teacher/`, `report.json`, `figures/`.
+        Folder for everything: log, dataset, teacher, report, figures, and `hub/`.
     seed
         Seed of all draws.
     size
         How much of each; see `DemoSize`.
+    root
+        The repository, whose templates and Spaces are published to `out/hub`; where they are not
+        there, that step is left out.
     say
         Told of progress.
 
@@ -101,6 +109,9 @@ def run_demo(
     )
     write_report(report, folder / "report.json")
     _draw(report, folder / "figures")
+    if (Path(root) / "spaces").is_dir():
+        clock.step("5  Everything as it would stand on the Hub, in a folder")
+        _publish(folder, Path(root), say)
     clock.done()
     return report
 
@@ -176,6 +187,23 @@ def _draw(report: EvalReport, folder: Path) -> None:
 
     write_bytes(folder / "by_temperature.svg", by_temperature(report))
     write_bytes(folder / "by_shape.svg", by_shape(report))
+
+
+def _publish(folder: Path, root: Path, say: Say) -> None:
+    from . import __version__
+    from .hub.contents import Material, build_contents
+    from .hub.plan import make_plan
+    from .hub.publish import to_folder
+
+    contents = build_contents(Material(root, "eisv-lumen", folder))
+    plan = make_plan(contents, version=__version__, tag=None)
+    for outcome in to_folder(plan, folder / "hub"):
+        if outcome.status == "stopped":
+            raise InputError(outcome.reason)
+        say(f"   {outcome.where}")
+    app = folder / "hub" / "spaces" / "explorer" / "app.py"
+    if app.is_file():
+        say(f"   open the Space: python {app}")
 
 
 class _Clock:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import print_json
+from .sync import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -317,3 +318,6 @@ def _done(
         typer.echo(f"{sizes}; {found['dropped']:,} dropped at borders between splits")
     for file in found["files"]:
         typer.echo(f"wrote {file}", err=True)
+
+
+app.command()(sync)

@@ -21,6 +21,9 @@ def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="A small fraction of the work, to see that it runs.")
     ] = False,
+    root: Annotated[
+        Path, typer.Option(help="The repository, whose Spaces and cards are published to OUT/hub.")
+    ] = Path(),
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout.")
     ] = False,
@@ -33,7 +36,9 @@ def demo(
     from .evaluate import show_report
 
     size = DemoSize(12_000, 24, 12, 8, 4) if quick else DemoSize()
-    report = run_demo(out, seed=seed, size=size, say=lambda text: typer.echo(text, err=True))
+    report = run_demo(
+        out, seed=seed, size=size, root=root, say=lambda text: typer.echo(text, err=True)
+    )
     if as_json:
         print_json(report.model_dump(by_alias=True))
         return

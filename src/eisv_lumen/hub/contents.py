@@ -220,10 +220,22 @@ def _generation_config(saved: Source | None) -> bytes:
     return json_bytes(config | _DECODING)
 
 
+def explorer(given: Material) -> Contents:
+    """Return the explorer Space: its app, the wheel, results, post, and the run's teacher."""
+    from .space_contents import EXPLORER, explorer_contents
+
+    models = {}
+    if given.run is not None and (given.run / "teacher" / "training.json").is_file():
+        models[TEACHER.name] = given.run / "teacher"
+    files = explorer_contents(given.root, given.namespace, models=models)
+    return {RepoName("space", EXPLORER): files}
+
+
 _BUILDERS: Final[dict[str, Callable[[Material], Contents]]] = {
     "dataset": dataset,
     "metric": metric,
     "teacher": teacher,
+    "explorer": explorer,
 }
 _OF_A_RUN: Final = ("dataset", "teacher")
 PARTS: Final = tuple(_BUILDERS)
