@@ -111,7 +111,7 @@ def test_a_stranger_reads_both_and_finds_the_same(
     on_hub = {
         f"{kind}s/{id.split('/')[1]}": repo.files() for (kind, id), repo in here.store.repos.items()
     }
-    assert on_disk(tmp_path) == on_hub and len(on_hub) == 3
+    assert on_disk(tmp_path) == on_hub and len(on_hub) == 4
     hub, folder = json.loads(script(STRANGER, tmp_path).stdout.splitlines()[-1])
     assert hub == folder
     sizes, shape, decoding, _ = hub
@@ -156,4 +156,5 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         build_contents(Material(ROOT, "ada"), ["dataset"])
     with pytest.raises(InputError, match=r"teacher/model: not there"):
         build_contents(Material(ROOT, "ada", tmp_path), ["teacher"])
-    assert [name.name for name in build_contents(Material(ROOT, "ada"))] == ["eisv_coherence"]
+    parts = build_contents(Material(ROOT, "ada"))
+    assert [name.name for name in parts] == ["eisv_coherence", "explorer"]
