@@ -66,7 +66,8 @@ def make(run: Run) -> None:
     folder = ROOT / "runs" / run.name
     corpus = recipe_corpora(data, ["train"])["train"]
     train(recipe, recipe_examples(data, corpus), folder)
-    version = run.name.split("-")[0].upper()
+    version = run.name.split("-")[0]
+    version = "on Lumen-like summaries" if version == "feedback" else version.upper()
     windows = windows_from_table(synthesize(dict.fromkeys(SHAPES, PER_SHAPE), seed=TEST_SEED))
     sets: dict[str, tuple[Corpus, dict[str, object], str]] = {
         run.name: (
@@ -77,7 +78,11 @@ def make(run: Run) -> None:
     }
     if run.on_real and REAL.is_file():
         real, facts = read_corpus(folder, REAL)
-        sets[f"{run.name}-real"] = (real, facts, f"tiny {version} on real, {_LAWS[run.target]}")
+        sets[f"{run.name}-real"] = (
+            real,
+            facts,
+            f"tiny {version}, on real windows, {_LAWS[run.target]}",
+        )
     elif run.on_real:
         say(f"{REAL} is not there: {run.name} is not evaluated on real summaries")
     for name, (held_out, facts, title) in sets.items():

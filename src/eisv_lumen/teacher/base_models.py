@@ -145,6 +145,9 @@ def load_teacher(folder: str | os.PathLike[str], device: str | None = None) -> T
 
 def _from_pretrained(where: str, dtype: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)

@@ -340,8 +340,10 @@ def _keep_to_ourselves() -> None:
 
     constants.HF_HUB_DISABLE_TELEMETRY = True
     import datasets
+    from transformers.utils import logging
 
     datasets.disable_progress_bars()
+    logging.disable_progress_bar()
 
 
 def _versions() -> dict[str, str]:
