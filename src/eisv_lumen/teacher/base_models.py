@@ -147,7 +147,7 @@ def _from_pretrained(where: str, dtype: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)

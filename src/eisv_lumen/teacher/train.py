@@ -343,7 +343,7 @@ def _keep_to_ourselves() -> None:
     from transformers.utils import logging
 
     datasets.disable_progress_bars()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _versions() -> dict[str, str]:
