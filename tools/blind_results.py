@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from eisv_lumen.evaluation.report import provenance, write_report
+from eisv_lumen.evaluation.report import (
+    DecodedResult,
+    Decoding,
+    EvalReport,
+    Metric,
+    provenance,
+    write_report,
+)
 from eisv_lumen.expression.coherence import percentile_interval, resample_counts
 from eisv_lumen.expression.law import COHERENCE, ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
@@ -40,6 +47,7 @@ ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "lumen_real_windows.jsonl"
 OUT = ROOT / "results" / "blind"
 TEMPERATURES = (1.0, 0.3)
+TEST_PER_SHAPE = 60
 Floats = np.ndarray
 
 
@@ -59,7 +67,8 @@ def make(name: str, runs: Path) -> None:
     corpora = recipe_corpora(recipe.data, ["train", "test"])
     record = train(recipe, recipe_examples(recipe.data, corpora["train"]), folder)
     if name == "series":
-        corpus, facts = corpora["test"], {"windows": "balanced, Lumen-like, unseen"}
+        corpus = first_of_each(corpora["test"], TEST_PER_SHAPE)
+        facts = {"windows": "balanced, Lumen-like, unseen", "per_shape": TEST_PER_SHAPE}
     else:
         corpus, facts = read_corpus(folder, REAL)
     speakers = {"teacher": teacher_laws(folder, corpus), **blind_speakers(corpus, name)}
@@ -96,7 +105,53 @@ def make(name: str, runs: Path) -> None:
         note="The prompt names no shape: what is scored is reading, too.",
         say=say,
     )
-    write_report(report, OUT / f"{name}.json")
+    write_report(report, OUT / ("series.json" if name == "series" else "summary-real.json"))
+    if name == "summary":
+        for speaker, title in (("forest", "random forest"), ("constant", "always `convergence`")):
+            write_report(
+                exact_report(result, speaker, f"{title}, on real summaries"),
+                OUT / f"{speaker}-real.json",
+            )
+
+
+def first_of_each(corpus: Corpus, n: int) -> Corpus:
+    """Return the first `n` windows of each shape."""
+    index = np.concatenate([np.flatnonzero(corpus.shape == code)[:n] for code in range(9)])
+    return Corpus([corpus.prompts[i] for i in index], corpus.shape[index])
+
+
+def exact_report(result: dict[str, Any], speaker: str, title: str) -> EvalReport:
+    """Return a speaker's exact scores in the schema of all reports."""
+    found = {name: result["speakers"][name] for name in (speaker, "ignorant", "perfect")}
+
+    def metric(measure: str) -> Metric:
+        value, low, high = found[speaker][measure]
+        excess = measure == "excess_nats"
+        return Metric(
+            value=value,
+            low=low,
+            high=high,
+            floor=found["ignorant"][measure][0] if excess else None,
+            perfect=found["perfect"][measure][0],
+            ceiling=None if excess else 1.0,
+        )
+
+    warm = {"coherence": metric("coherence_1"), "excess_nats": metric("excess_nats")}
+    cold = {"coherence": metric("coherence_0.3")}
+    return EvalReport(
+        kind="exact",
+        name=f"{speaker}-real",
+        title=title,
+        target="initial",
+        note="Computed from the speaker's whole law of each window; only the windows are a sample.",
+        results=[
+            DecodedResult(
+                decoding=Decoding(temperature=t, top_k=0, top_p=1.0), n=result["n"], metrics=m
+            )
+            for t, m in ((1.0, warm), (0.3, cold))
+        ],
+        provenance=result["provenance"],
+    )
 
 
 def teacher_laws(folder: Path, corpus: Corpus) -> dict[float, Floats]:
