@@ -24,8 +24,9 @@ $(READY): pyproject.toml
 demo: $(READY) ## the main job, offline, from nothing: log -> dataset -> teacher -> report
 	$(BIN)/eisv-lumen demo --out demo-out
 
+# One thread a worker: two workers with two threads each wait for one another on two cores.
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: $(READY) ## ruff (lint, format) and mypy --strict
 	$(BIN)/ruff check .
