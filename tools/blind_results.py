@@ -107,7 +107,11 @@ def make(name: str, runs: Path) -> None:
     )
     write_report(report, OUT / ("series.json" if name == "series" else "summary-real.json"))
     if name == "summary":
-        for speaker, title in (("forest", "random forest"), ("constant", "always `convergence`")):
+        for speaker, title in (
+            ("teacher", "blind teacher"),
+            ("forest", "random forest"),
+            ("constant", "always `convergence`"),
+        ):
             write_report(
                 exact_report(result, speaker, f"{title}, on real summaries"),
                 OUT / f"{speaker}-real.json",
