@@ -113,7 +113,7 @@ def test_with_every_run_there_the_post_is_whole_and_still_readable() -> None:
 def test_no_number_of_the_post_survives_a_change_of_the_results(whole: bool) -> None:
     """Stronger than finding it somewhere: each decimal is *read* from a result, none is typed."""
     results = complete() if whole else RESULTS
-    scaled = text_of(rewritten(results, lambda x: 0.61803 * x + 0.0123))
+    scaled = text_of(rewritten(results, lambda x: 0.61803 * x + 5.1234))
     old, new = text_of(results).splitlines(), scaled.splitlines()
     assert len(old) == len(new)
     stuck = []
