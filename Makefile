@@ -34,7 +34,7 @@ lint: $(READY) ## ruff (lint, format) and mypy --strict
 	$(BIN)/mypy
 
 bench: $(READY) ## speed and memory, as ratios in one process
-	$(BIN)/python -m benchmarks
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 results: $(READY) ## make every committed result again (about an hour of CPU)
 	$(BIN)/python -m tools.make_results
