@@ -13,9 +13,37 @@ from typing import Any
 
 from .errors import InputError
 
-__all__ = ["atomic_path", "json_bytes", "read_json", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "json_bytes",
+    "plain_disk_errors",
+    "read_json",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextmanager
+def plain_disk_errors(target: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into one message about `target`.
+
+    Raises
+    ------
+    InputError
+        The disk is full or not writable; for a block that leaves `target` as it was then.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK:
+            raise InputError(
+                f"{target}: cannot be written ({os.strerror(error.errno or 0)}); free some space "
+                "or choose another folder. Nothing was changed."
+            ) from error
+        raise
 
 
 @contextmanager
@@ -35,22 +63,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     aside = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        os.close(handle)
-        aside = Path(name)
-        yield aside
-        aside.chmod(0o644)
-        with aside.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        aside.replace(target)
-    except OSError as error:
-        if error.errno in _DISK:
-            raise InputError(
-                f"{target}: cannot be written ({os.strerror(error.errno or 0)}); free some space "
-                "or choose another folder. Nothing was changed."
-            ) from error
-        raise
+        with plain_disk_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(
+                dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"
+            )
+            os.close(handle)
+            aside = Path(name)
+            yield aside
+            aside.chmod(0o644)
+            with aside.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            aside.replace(target)
     finally:
         if aside is not None:
             aside.unlink(missing_ok=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import plain_disk_errors
 from .plan import MANIFEST, PlannedRepo, Stamp, read_manifest, reconcile, stamp
 
 __all__ = ["Placed", "place_repo"]
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 Placed = tuple[str, tuple[str, ...]]
 """`published`, `unchanged` or `conflict`, and the paths in conflict."""
@@ -83,18 +81,12 @@ def _swapped(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target` that takes its place on success."""
     new, old = _beside(target)
     try:
-        new.mkdir(parents=True)
-        yield new
-        if target.exists():
-            target.replace(old)
-        new.replace(target)
-    except OSError as error:
-        if error.errno in _DISK:
-            raise InputError(
-                f"{target}: cannot be written ({os.strerror(error.errno or 0)}); free some space "
-                "or choose another folder. Nothing was changed."
-            ) from error
-        raise
+        with plain_disk_errors(target):
+            new.mkdir(parents=True)
+            yield new
+            if target.exists():
+                target.replace(old)
+            new.replace(target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
         _recover(target)
