@@ -18,7 +18,9 @@ _GROUPS = {
     "data": "Sources to a typed dataset; label agreement.",
     "voice": "The rule-based voice: its law, what it says, how it learns.",
     "teacher": "Train a language model to imitate the voice.",
+    "student": "Distil a voice that the standard library alone can speak.",
     "evaluate": "Score a speaker between its floor and its ceiling.",
+    "lvm": "Predict the next paragraph's vector, and test it fairly.",
     "publish": "Lay everything out in a folder, or on the Hub.",
     "render": "Write README, post and figures from results files.",
 }

@@ -1,0 +1,5 @@
+"""Retrieval and the service."""
+
+import typer
+
+app = typer.Typer()

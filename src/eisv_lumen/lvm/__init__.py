@@ -1,0 +1,1 @@
+"""Latent vector models: from five consecutive chunk embeddings to the next one."""

@@ -1,0 +1,1 @@
+"""Distil the teacher into data that the standard library alone can speak."""
