@@ -16,7 +16,7 @@ from eisv_lumen.errors import InputError
 from eisv_lumen.evaluation.report import EvalReport
 from eisv_lumen.hub import blog, figures
 from eisv_lumen.hub.blog import one_line_each, post_figures, render_post, words
-from eisv_lumen.hub.cards import check_front_matter
+from eisv_lumen.hub.front_matter import check_front_matter
 from eisv_lumen.hub.post_figures import same_end
 from eisv_lumen.hub.render import load_results, markdown_table, render
 

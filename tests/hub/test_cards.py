@@ -15,12 +15,11 @@ from eisv_lumen.evaluation.report import EvalReport
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.hub.cards import (
     DatasetConfig,
-    check_front_matter,
     dataset_card,
-    is_hub_id,
     metric_card,
     teacher_card,
 )
+from eisv_lumen.hub.front_matter import check_front_matter, is_hub_id
 from eisv_lumen.hub.render import load_results
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ import pytest
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.hub.cards import check_front_matter
+from eisv_lumen.hub.front_matter import check_front_matter
 from eisv_lumen.hub.plan import RepoName, make_plan, stamp
 from eisv_lumen.hub.space_contents import LONG_RUN, explorer_contents
 from eisv_lumen.trajectory.windows import classify

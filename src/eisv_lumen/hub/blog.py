@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from ..errors import InputError
 from ..evaluation.report import EvalReport
-from .cards import check_front_matter
 from .diagrams import architecture, thumbnail
 from .figures import thermometer
+from .front_matter import check_front_matter
 from .post_figures import agreement, blind_sighted, standing, trajectories
 from .render import Results, load_results, markdown_table, render
 
