@@ -18,6 +18,7 @@ from .evaluation.report import EvalReport, write_report
 from .expression.vocabulary import SHAPES
 from .files import write_bytes, write_json
 from .trajectory.series import Windows
+from .trajectory.windows import WINDOW
 
 __all__ = ["DemoSize", "run_demo"]
 
@@ -142,22 +143,27 @@ def _dataset(
     log: Path, folder: Path, size: DemoSize, seed: int, say: Say
 ) -> tuple[Windows, Windows, dict[str, Any]]:
     """Read the log, write the dataset; return balanced windows to train and to test on."""
-    from .trajectory.dataset import blend, build, synthesize, windows_from_table, write_parquet
+    from .trajectory.dataset import blend, synthesize, windows_from_table, write_together
+    from .trajectory.lengths import config_name, split_lengths
     from .trajectory.sources.anima import read_anima
-    from .trajectory.splits import split
 
     source = read_anima(log)
     for line in source.report.lines():
         say(f"   {line}")
-    table = build(source)
-    splits = split(table, seed=seed)
-    parts = {name: table.take(rows) for name, rows in splits.items()}
-    for name, part in parts.items():
-        write_parquet(folder / "window_20" / f"{name}.parquet", part)
-    counts = _count(table)
-    say(f"   {table.num_rows:,} windows; {len(splits.dropped)} dropped between splits")
+    tables, dropped = split_lengths(source, seed=seed)
+    write_together(
+        {
+            folder / config_name(length) / f"{name}.parquet": part
+            for length, splits in tables.items()
+            for name, part in splits.items()
+        }
+    )
+    parts = tables[WINDOW]
+    counts = _count(pa.concat_tables(parts.values()))
+    say(f"   windows of {', '.join(map(str, tables))} states; of {WINDOW}, by shape:")
     for shape, n in sorted(counts.items(), key=lambda item: -item[1]):
         say(f"   {n:>6,}  {shape}")
+    say(f"   {dropped} more, at borders between splits, are in none")
     chosen = []
     facts: dict[str, Any] = {"states": sum(map(len, source.series)), "windows": counts}
     for k, (name, per_shape) in enumerate(

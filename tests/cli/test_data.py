@@ -55,15 +55,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_log_becomes_a_dataset_with_splits(folder: Path, run: Run) -> None:
     found = run.json("build", "anima.db", "--out", "typed", "--split")
-    assert (found["rows"], found["null_rows"], found["windows"]) == (6004, 4, 599)
-    assert sum(found["shapes"].values()) == 599
-    assert sum(found["splits"].values()) + found["dropped"] == 599
-    for file, size in zip(found["files"], found["splits"].values(), strict=True):
+    assert (found["rows"], found["null_rows"]) == (6004, 4)
+    config = found["configurations"]["window_20"]
+    assert config["windows"] == sum(config["shapes"].values()) == sum(config["splits"].values())
+    assert config["windows"] + found["dropped"] == 599
+    for file, size in zip(found["files"], config["splits"].values(), strict=True):
         assert read_table(folder / file).num_rows == size
     again = run.json("describe", "typed")
-    assert again["windows"] == sum(found["splits"].values())
+    assert again["windows"] == config["windows"]
     assert again["states_a_window"] == [20]
     assert 1 < again["spacing_s"]["median"] < 4
+
+
+def test_windows_of_several_lengths_are_configurations(folder: Path, run: Run) -> None:
+    lengths = ("--window", 20, "--window", 4, "--window", 10)
+    found = run.json("build", "anima.db", "--out", "three", "--split", *lengths)
+    assert list(found["configurations"]) == ["window_4", "window_10", "window_20"]
+    sizes = [config["splits"] for config in found["configurations"].values()]
+    assert sizes[0] == sizes[1] == sizes[2] and set(sizes[0]) == {"train", "validation", "test"}
+    ends = {}
+    for name in found["configurations"]:
+        table = read_table(folder / "three" / name / "test.parquet")
+        assert {len(t) for t in table["t"].to_pylist()} == {int(name.split("_")[1])}
+        ends[name] = table["t_start"].to_pylist()
+    assert ends["window_4"] == ends["window_10"] == ends["window_20"]
+    shown = run("build", "anima.db", "--out", "three", "--split", *lengths).stdout
+    assert shown.count(" windows\n") == 3
+    again = run.json("build", "three", "--out", "four", "--split")  # windows that are cut already
+    assert list(again["configurations"]) == ["window_4", "window_10", "window_20"]
 
 
 def test_states_converted_have_the_shapes_of_the_log(folder: Path, run: Run) -> None:
@@ -113,6 +132,8 @@ def test_counts_of_what_was_skipped_go_to_stderr(folder: Path, run: Run) -> None
         (("build", "anima.db", "--out", "x.csv"), "name a .parquet file"),
         (("build", "anima.db", "--out", "x.parquet", "--split"), "name a folder"),
         (("build", "anima.db", "--out", "x.parquet", "--window", 9999), "longer than the longest"),
+        (("build", "anima.db", "--out", "x.parquet", "--window", 9, "--window", 8), "add --split"),
+        (("build", "anima.db", "--out", "x", "--split", "--window", 9, "--window", 9), "each once"),
         (("labels", "anima.db", "--length", 30), "use lengths from 2 to"),
         (("synthetic", "--out", "x.parquet", "--shape-overrides", "calm=1"), "'calm'"),
         (("classify", "anima.db"), "anima.db: cannot be read"),

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.hub.growth import new_windows, without_repetition
+from eisv_lumen.hub.growth import new_windows, reserved_until, without_repetition
 from eisv_lumen.trajectory.dataset import SCHEMA
 from eisv_lumen.trajectory.dataset import build as build_source
 from eisv_lumen.trajectory.series import Series
@@ -58,9 +58,9 @@ def test_growing_step_by_step_is_building_at_once(
         # A log that was pruned still holds what came after the last published window began.
         start = 0 if whole_log else min(held, stop)
         grown = new_windows(
-            {"train": table},
+            [table],
             source(part(log, start, stop)),
-            split="train",
+            reserved={},
             window=window,
             stride=stride,
         )
@@ -78,7 +78,7 @@ def test_growing_step_by_step_is_building_at_once(
 def test_each_agent_has_a_grid_of_its_own() -> None:
     a, b = series(50, 1, agent="a"), series(33, 2, agent="b")
     first = build([part(a, 0, 30)], window=10, stride=5)
-    grown = new_windows({"train": first}, source(a, b), split="train", window=10, stride=5)
+    grown = new_windows([first], source(a, b), reserved={}, window=10, stride=5)
     both = build([a, b], window=10, stride=5)
     order = [("agent", "ascending"), ("t_start", "ascending")]
     assert pa.concat_tables([first, grown]).sort_by(order).equals(both)
@@ -87,10 +87,12 @@ def test_each_agent_has_a_grid_of_its_own() -> None:
 def test_no_new_window_shares_a_state_with_another_split() -> None:
     log = series(80)
     table = build([part(log, 0, 40)], window=10, stride=5)
-    published = {"train": table.slice(0, 4), "test": table.slice(4)}
-    grown = new_windows(published, source(log), split="train", window=10, stride=5)
+    test = table.slice(4)
+    reserved = reserved_until([test])
+    grown = new_windows([table], source(log), reserved=reserved, window=10, stride=5)
     whole = build([log], window=10, stride=5)
-    test_end = max(published["test"]["t_end"].to_pylist())
+    test_end = max(test["t_end"].to_pylist())
+    assert reserved == {("anima", "a"): test_end}
     want = [t for t in whole["t_start"].to_pylist() if t > test_end]
     assert grown["t_start"].to_pylist() == want and len(want) == 7
 
@@ -99,9 +101,7 @@ def test_utterances_come_along() -> None:
     log = series(40)
     said = Expressions(log.t.copy(), [("warmth",)] * 40)
     table = build([part(log, 0, 20)], window=10, stride=10)
-    grown = new_windows(
-        {"train": table}, source(log, said=said), split="train", window=10, stride=10
-    )
+    grown = new_windows([table], source(log, said=said), reserved={}, window=10, stride=10)
     assert [len(tokens) for tokens in grown["tokens"].to_pylist()] == [10, 10]
 
 

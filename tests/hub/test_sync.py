@@ -268,7 +268,7 @@ def _shards(repo: Repo, until: int) -> dict[str, bytes | str | None]:
     for config, window in (("w10", 10), ("w20", 20)):
         table = pq.read_table(io.BytesIO(repo.files()[f"{config}/train-00000.parquet"]))
         new = new_windows(
-            {"train": table}, source(part(LOG, 0, until)), split="train", window=window, stride=5
+            [table], source(part(LOG, 0, until)), reserved={}, window=window, stride=5
         )
         if len(new):
             shards[f"{config}/train-grown-00001.parquet"] = parquet_bytes(new)

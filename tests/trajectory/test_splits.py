@@ -9,6 +9,7 @@ from eisv_lumen.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.trajectory.agreement import LENGTHS, PUBLISHED_AGREEMENT, label_mismatch
 from eisv_lumen.trajectory.dataset import build, synthesize
+from eisv_lumen.trajectory.lengths import split_lengths
 from eisv_lumen.trajectory.lumen_like import lumen_like
 from eisv_lumen.trajectory.series import Series, cut
 from eisv_lumen.trajectory.sources import Report, Source
@@ -50,6 +51,42 @@ def test_no_state_is_in_two_splits(window, stride, seed, n, data):
     assert sorted(everything.tolist()) == list(range(table.num_rows))
     for (_, one), (_, other) in zip(found.items(), split(table, seed=seed).items(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(2, 24), min_size=1, max_size=4, unique=True),
+    st.integers(1, 30),
+    st.integers(0, 99),
+    st.integers(200, 900),
+)
+def test_no_state_is_in_two_splits_of_any_length(lengths, stride, seed, n):
+    """By the definition; and a window is there just where the longest one of its start is."""
+    short = walk(max(lengths) - 1, 3, "c")
+    source = Source([walk(n, seed), short, walk(n // 2 + 30, seed + 1, "b")],
+                    Report())  # fmt: skip
+    try:
+        tables, dropped = split_lengths(source, lengths, stride=stride, seed=seed)
+    except InputError as error:
+        assert "windows are too few" in str(error)
+        return
+    assert list(tables) == sorted(lengths)
+    seen, starts = {}, {}
+    for length, splits in tables.items():
+        everything = build(source, length, stride)
+        known = list(
+            zip(*(everything[c].to_pylist() for c in ("agent", "t", "shape")), strict=True)
+        )
+        for name, part in splits.items():
+            rows = list(zip(*(part[c].to_pylist() for c in ("agent", "t", "shape")), strict=True))
+            assert all(row in known for row in rows)
+            starts.setdefault(name, []).append([(agent, t[0]) for agent, t, _ in rows])
+            for agent, times, _ in rows:
+                for t in times:
+                    assert seen.setdefault((agent, t), name) == name
+    assert all(each == many[0] for many in starts.values() for each in many)
+    longest = tables[max(lengths)]
+    assert sum(map(len, longest.values())) + dropped == len(build(source, max(lengths), stride))
 
 
 def test_a_log_is_split_80_10_10_in_each_shape_and_loses_little():

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import print_json
+from .options import Json
 
 
 def sync(
@@ -16,9 +17,7 @@ def sync(
     stride: Annotated[
         int, typer.Option(min=1, help="With which the published windows were cut.")
     ] = 10,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Append to a dataset on the Hub the windows that it lacks.
 

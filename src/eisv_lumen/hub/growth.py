@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,27 +14,50 @@ from ..trajectory.dataset import SCHEMA, build
 from ..trajectory.series import Series
 from ..trajectory.sources.common import Source
 
-__all__ = ["continuation", "new_windows", "parquet_bytes", "window_length", "without_repetition"]
+__all__ = [
+    "continuation",
+    "new_windows",
+    "parquet_bytes",
+    "reserved_until",
+    "window_length",
+    "without_repetition",
+]
 
 _KEY = ("source", "agent", "t_start", "t_end")
 Key = tuple[str, str, float, float]
+Owner = tuple[str, str]
+"""Source and agent."""
 
 
 @dataclass(frozen=True)
 class _Last:
-    """The last published window of an agent, and until when other splits hold its states."""
+    """The last published window of an agent."""
 
     t: npt.NDArray[np.float64]
     X: npt.NDArray[np.float64]
     ethical_drift: npt.NDArray[np.float64]
-    taken_until: float
+
+
+def reserved_until(tables: Iterable[pa.Table]) -> dict[Owner, float]:
+    """Return until when windows hold states, by whose they are.
+
+    Parameters
+    ----------
+    tables
+        The windows of all splits but the one that grows, of every length: a new window that
+        begins by then would share a state with one of them.
+    """
+    joined = pa.concat_tables([SCHEMA.empty_table(), *tables])
+    last = joined.group_by(["source", "agent"]).aggregate([("t_end", "max")])
+    columns = (last[name].to_pylist() for name in ("source", "agent", "t_end_max"))
+    return {(source, agent): end for source, agent, end in zip(*columns, strict=True)}
 
 
 def new_windows(
-    published: Mapping[str, pa.Table],
+    published: Iterable[pa.Table],
     source: Source,
     *,
-    split: str,
+    reserved: Mapping[Owner, float],
     window: int,
     stride: int,
 ) -> pa.Table:
@@ -43,12 +66,12 @@ def new_windows(
     Parameters
     ----------
     published
-        The windows of each split.
+        The windows of this length, of all splits.
     source
         Series, one an agent: all its states, or any later part that begins where the published
         windows end or before; and what was uttered.
-    split
-        Where the new windows go. One that shares a state with another split is left out.
+    reserved
+        As `reserved_until` gives it; a window that begins by then is left out.
     window, stride
         As for `classify`; stride as the published windows were cut.
 
@@ -58,17 +81,17 @@ def new_windows(
         Rows of the dataset's schema, perhaps none.
     """
     tables = []
+    known = list(published)
     for one in source.series:
-        last = _last_window(published, one, split)
+        last = _last_window(known, one)
         rest = (
             one if last is None else continuation(one, last.t, last.X, last.ethical_drift, stride)
         )
         if len(rest) < window:
             continue
         table = build(replace(source, series=[rest]), window, stride)
-        if last is not None:
-            table = table.filter(pc.greater(table["t_start"], last.taken_until))
-        tables.append(table)
+        border = reserved.get((one.source, one.agent), -np.inf)
+        tables.append(table.filter(pc.greater(table["t_start"], border)))
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
 
@@ -139,23 +162,20 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return bytes(buffer.getvalue().to_pybytes())
 
 
-def _last_window(published: Mapping[str, pa.Table], one: Series, split: str) -> _Last | None:
-    last, taken_until = None, -np.inf
-    for name, table in published.items():
+def _last_window(published: Iterable[pa.Table], one: Series) -> _Last | None:
+    last: tuple[float, float, pa.Table] | None = None
+    for table in published:
         own = pc.and_(pc.equal(table["source"], one.source), pc.equal(table["agent"], one.agent))
         rows = np.flatnonzero(own.to_numpy(zero_copy_only=False))
         if rows.size == 0:
             continue
         start = table["t_start"].to_numpy()[rows]
         end = table["t_end"].to_numpy()[rows]
-        if name != split:
-            taken_until = max(taken_until, float(end.max()))
-        row = rows[np.lexsort((end, start))[-1]]
-        if last is None or (table["t_start"][row].as_py(), table["t_end"][row].as_py()) > last[:2]:
-            last = (table["t_start"][row].as_py(), table["t_end"][row].as_py(), table.slice(row, 1))
+        k = np.lexsort((end, start))[-1]
+        if last is None or (start[k], end[k]) > last[:2]:
+            last = (start[k], end[k], table.slice(rows[k], 1))
     if last is None:
         return None
     columns = {n: np.array(last[2][n][0].as_py()) for n in ("t", "E", "I", "S", "V")}
-    drift = np.array(last[2]["ethical_drift"][0].as_py())
     X = np.stack([columns[name] for name in "EISV"], axis=1)
-    return _Last(columns["t"], X, drift, taken_until)
+    return _Last(columns["t"], X, np.array(last[2]["ethical_drift"][0].as_py()))

@@ -106,6 +106,19 @@ class _Change:
 
 
 @dataclass
+class _Config:
+    """A configuration as it is published: the pattern of the shards that grow, and what is there.
+
+    `grown` is the highest number of a grown shard; `seen` are the keys of all its windows.
+    """
+
+    pattern: str
+    grown: int
+    splits: dict[str, list[pa.Table]] = field(default_factory=dict)
+    seen: set[tuple[str, str, float, float]] = field(default_factory=set)
+
+
+@dataclass
 class _Growth:
     hub: Hub
     name: RepoName
@@ -143,53 +156,71 @@ class _Growth:
 
     def _look(self, there: Snapshot) -> _Change:
         from ..trajectory.sources.published import STATES_COLUMN
+        from .growth import reserved_until
 
         tables = {p: self._read(there, p) for p in sorted(there.oids) if p.endswith(".parquet")}
         if any(STATES_COLUMN in table.column_names for table in tables.values()):
             return self._migrated(there, tables)
         change = _Change()
-        for config, patterns in self._configs(there).items():
-            self._grow(config, patterns, tables, change)
+        configs = {
+            name: self._tidied(patterns, tables, change)
+            for name, patterns in self._configs(there).items()
+        }
+        others = (
+            table
+            for config in configs.values()
+            for split, parts in config.splits.items()
+            for table in parts
+            if split != _SPLIT
+        )
+        reserved = reserved_until(others)
+        for name, config in configs.items():
+            self._grow(name, config, reserved, change)
         windows = sum(n for _, n in change.added.values())
         change.message = f"Grow by {windows} windows" if windows else "Take out repeated windows"
         return change
 
-    def _grow(
-        self, config: str, patterns: dict[str, str], tables: dict[str, pa.Table], change: _Change
-    ) -> None:
-        import pyarrow as pa
-
+    def _tidied(
+        self, patterns: dict[str, str], tables: dict[str, pa.Table], change: _Change
+    ) -> _Config:
+        """Read a configuration's shards, and take out of the grown ones what stands there twice."""
         from ..trajectory.dataset import typed
-        from .growth import new_windows, parquet_bytes, window_length, without_repetition
+        from .growth import parquet_bytes, without_repetition
 
-        seen: set[tuple[str, str, float, float]] = set()
         split_of = {
             path: split
             for split, pattern in patterns.items()
             for path in tables
             if fnmatchcase(path, pattern)
         }
-        published: dict[str, list[pa.Table]] = {}
+        found = _Config(patterns[_SPLIT], max(map(_grown, split_of), default=0))
         for path in sorted(split_of, key=lambda path: (_grown(path) > 0, path)):
             table = typed(tables[path], f"{self.id}: {path}")
-            kept = without_repetition(table, seen)
+            kept = without_repetition(table, found.seen)
             if _grown(path) and not len(kept):
                 change.delete.append(path)
             elif _grown(path) and len(kept) < len(table):
                 change.put(path, parquet_bytes(kept))
-            published.setdefault(split_of[path], []).append(kept)
-        joined = {split: pa.concat_tables(parts) for split, parts in published.items()}
-        window = next((w for table in joined.values() if (w := window_length(table))), None)
+            found.splits.setdefault(split_of[path], []).append(kept)
+        return found
+
+    def _grow(
+        self, name: str, config: _Config, reserved: dict[tuple[str, str], float], change: _Change
+    ) -> None:
+        from .growth import new_windows, parquet_bytes, window_length, without_repetition
+
+        published = [table for parts in config.splits.values() for table in parts]
+        window = next((w for table in published if (w := window_length(table))), None)
         if window is None:
-            raise InputError(f"{self.id}: config {config} has no windows to tell their length by")
-        fresh = without_repetition(
-            new_windows(joined, self.states, split=_SPLIT, window=window, stride=self.stride), seen
+            raise InputError(f"{self.id}: config {name} has no windows to tell their length by")
+        new = new_windows(
+            published, self.states, reserved=reserved, window=window, stride=self.stride
         )
+        fresh = without_repetition(new, config.seen)
         if len(fresh):
-            number = 1 + max(map(_grown, split_of), default=0)
-            path = patterns[_SPLIT].replace("*", f"grown-{number:05d}")
+            path = config.pattern.replace("*", f"grown-{config.grown + 1:05d}")
             change.put(path, parquet_bytes(fresh))
-            change.added[path] = (config, len(fresh))
+            change.added[path] = (name, len(fresh))
 
     def _migrated(self, there: Snapshot, tables: dict[str, pa.Table]) -> _Change:
         """Bring a dataset of the older schema into the typed one; all else of its card stays."""
