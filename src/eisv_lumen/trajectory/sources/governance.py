@@ -6,6 +6,7 @@ import json
 import math
 import os
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,15 @@ from ...errors import InputError
 from ..series import Series
 from .common import Report, Source, in_time_order, parse_times, text_lines
 
-__all__ = ["MIN_UPDATES", "Updates", "assemble", "drift_of", "number", "read_governance"]
+__all__ = [
+    "MIN_UPDATES",
+    "Updates",
+    "assemble",
+    "drift_of",
+    "number",
+    "read_governance",
+    "read_updates",
+]
 
 MIN_UPDATES = 3
 """Agents with fewer updates are dropped (§1)."""
@@ -45,14 +54,27 @@ def read_governance(path: str | os.PathLike[str]) -> Source:
         The file is missing, a line is not such an update (the message names line and field), or
         no agent has enough updates.
     """
+    return assemble(*read_updates(text_lines(path), str(path)), str(path))
+
+
+def read_updates(
+    lines: Iterable[tuple[int, str]], name: str
+) -> tuple[dict[str, Updates], int, int]:
+    """Read numbered lines of updates; return each agent's, in their order, rows, and NULL rows.
+
+    Raises
+    ------
+    InputError
+        A line is not such an update; the message names `name`, line and field.
+    """
     agents: dict[str, Updates] = {}
-    lines: list[int] = []
+    numbers: list[int] = []
     texts: list[str] = []
     waiting: list[tuple[Updates, int]] = []  # updates whose time is a text: read all at once
     rows = null_rows = 0
-    for line_number, line in text_lines(path):
+    for line_number, line in lines:
         rows += 1
-        place = f"{path}, line {line_number}"
+        place = f"{name}, line {line_number}"
         update = _object(line, place)
         eisv = _get(update, "eisv", place)
         if not isinstance(eisv, dict):
@@ -69,17 +91,17 @@ def read_governance(path: str | os.PathLike[str]) -> Source:
         if isinstance(time, str):
             waiting.append((mine, len(mine.t)))
             texts.append(time)
-            lines.append(line_number)
+            numbers.append(line_number)
             mine.t.append(0.0)
         else:
             mine.t.append(number(time, "timestamp", place))
         names = [f"eisv.{dim}" for dim in EISV_DIMS]
         mine.states.extend(number(v, n, place) for v, n in zip(values, names, strict=True))
         mine.drift.append(drift_of(update.get("ethical_drift"), place))
-    t = parse_times(texts, lambda i: f"{path}, line {lines[i]}, timestamp")
+    t = parse_times(texts, lambda i: f"{name}, line {numbers[i]}, timestamp")
     for (mine, at), seconds in zip(waiting, t.tolist(), strict=True):
         mine.t[at] = seconds
-    return assemble(agents, rows, null_rows, str(path))
+    return agents, rows, null_rows
 
 
 def assemble(agents: dict[str, Updates], rows: int, null_rows: int, name: str) -> Source:

@@ -23,7 +23,15 @@ from .common import Report, Source, in_time_order, parse_times
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["classify_file", "column_names", "read_states", "write_states"]
+__all__ = [
+    "by_agent",
+    "classify_file",
+    "column_names",
+    "read_states",
+    "state_columns",
+    "wanted_columns",
+    "write_states",
+]
 
 Floats = npt.NDArray[np.float64]
 _ROWS = 1 << 17
@@ -58,9 +66,9 @@ def read_states(path: str | os.PathLike[str]) -> Source:
     rows = null_rows = 0
     with _reading(path):
         schema, batches = _open(path)
-        wanted = _wanted(schema, path)
+        wanted = wanted_columns(schema, path)
         for batch in batches(wanted):
-            part, skipped = _columns(batch, path, rows)
+            part, skipped = state_columns(batch, path, rows)
             rows += batch.num_rows
             null_rows += skipped
             parts.append(part)
@@ -73,7 +81,7 @@ def read_states(path: str | os.PathLike[str]) -> Source:
     )
     agents = np.concatenate([p[3] for p in parts]) if "agent" in wanted else np.zeros(len(t), "U1")
     series, moved = [], 0
-    for agent, mine in _by_agent(agents):
+    for agent, mine in by_agent(agents):
         n, time, (states, found) = in_time_order(
             t[mine], np.asfortranarray(X[mine]), None if drift is None else drift[mine]
         )
@@ -104,8 +112,8 @@ def classify_file(
     def parts() -> Iterator[tuple[Floats, Floats, Floats | None]]:
         rows, first = 0, None
         schema, batches = _open(path)
-        for batch in batches(_wanted(schema, path)):
-            (t, X, drift, agents), skipped = _columns(batch, path, rows)
+        for batch in batches(wanted_columns(schema, path)):
+            (t, X, drift, agents), skipped = state_columns(batch, path, rows)
             rows += batch.num_rows
             if skipped:
                 raise InputError(
@@ -156,7 +164,7 @@ def _mend(path: str | os.PathLike[str]) -> str:
     return f"read it whole instead: eisv-lumen data build {path}"
 
 
-def _by_agent(agents: npt.NDArray[Any]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+def by_agent(agents: npt.NDArray[Any]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
     """Yield each agent, in the order in which they appear, with its rows in their order."""
     names, first, inverse = np.unique(agents, return_index=True, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
@@ -217,7 +225,14 @@ def _open(
     return schema, stream_parquet
 
 
-def _wanted(schema: pa.Schema, path: str | os.PathLike[str]) -> list[str]:
+def wanted_columns(schema: pa.Schema, path: str | os.PathLike[str]) -> list[str]:
+    """Return the columns of states that a file has, time first.
+
+    Raises
+    ------
+    InputError
+        One that is needed is missing.
+    """
     names = schema.names
     time = next((name for name in ("t", "timestamp") if name in names), None)
     missing = ["t (or timestamp)"] * (time is None) + [d for d in EISV_DIMS if d not in names]
@@ -227,10 +242,23 @@ def _wanted(schema: pa.Schema, path: str | os.PathLike[str]) -> list[str]:
     return [str(time), *EISV_DIMS, *more]
 
 
-def _columns(
+def state_columns(
     batch: pa.RecordBatch, path: str | os.PathLike[str], start: int
 ) -> tuple[tuple[Floats, Floats, Floats | None, Any], int]:
-    """Return (t, X, drift, agents) of the whole rows of a batch, and how many rows are not."""
+    """Return (t, X, drift, agents) of the whole rows of a batch, and how many rows are not.
+
+    Parameters
+    ----------
+    batch
+        Some rows, in the columns of `wanted_columns`.
+    path, start
+        Where they come from, and at which row, for a message.
+
+    Raises
+    ------
+    InputError
+        A value is no number or not finite, or a time is none.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
