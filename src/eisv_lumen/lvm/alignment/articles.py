@@ -1,0 +1,194 @@
+"""Windows of chunk vectors, article by article: what every test here reads.
+
+NumPy alone: the published metric is made of this folder's files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Article", "articles_of_examples", "articles_of_rows", "codes_of", "unit"]
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+_SAME = 1e-5  # two copies of one chunk may differ by this much in a coordinate
+
+
+@dataclass(frozen=True)
+class Article:
+    """One article and the windows over it.
+
+    Attributes
+    ----------
+    chunks : (m, D) float32
+        Unit vectors in reading order.
+    position : (m,) int64
+        Each chunk's place in the article; strictly increasing.
+    starts : (n,) int64
+        Row in `chunks` of each window's first context chunk; the target is K rows further on.
+    windows : (n,) int64
+        Place of each window in the set that the article is part of.
+    context_length : int
+        K.
+    """
+
+    chunks: Floats
+    position: Ints
+    starts: Ints
+    windows: Ints
+    context_length: int
+
+    @property
+    def context_rows(self) -> Ints:
+        """(n, K) rows of the contexts, oldest first."""
+        return self.starts[:, None] + np.arange(self.context_length)
+
+    @property
+    def target_rows(self) -> Ints:
+        """(n,) rows of the targets."""
+        return self.starts + self.context_length
+
+    def rows_at(self, offset: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """Rows `offset` places after the target, and where there is one.
+
+        Returns
+        -------
+        rows : (n,)
+            0 where there is none.
+        present : (n,)
+            False where the article ends before, or a chunk in between is not held.
+        """
+        rows = self.target_rows + offset
+        inside = (rows >= 0) & (rows < len(self.chunks))
+        rows = np.where(inside, rows, 0)
+        present = inside & (self.position[rows] == self.position[self.target_rows] + offset)
+        return np.where(present, rows, 0), present
+
+
+def unit(vectors: npt.ArrayLike) -> Floats:
+    """Scale vectors along the last axis to length 1; a zero vector stays zero."""
+    x = np.asarray(vectors, np.float32)
+    length = np.sqrt(np.einsum("...d,...d->...", x, x))[..., None]
+    return np.asarray(x / np.where(length > 0, length, 1), np.float32)
+
+
+def codes_of(articles: Iterable[Article]) -> Ints:
+    """Return for each window of the set which of the articles it is of, shape (N,)."""
+    held = list(articles)
+    codes = np.empty(sum(a.windows.size for a in held), np.int64)
+    for code, article in enumerate(held):
+        codes[article.windows] = code
+    return codes
+
+
+def articles_of_rows(
+    vectors: Floats,
+    article: npt.NDArray[np.integer],
+    position: npt.NDArray[np.integer],
+    starts: npt.NDArray[np.integer],
+    context_length: int,
+) -> tuple[Article, ...]:
+    """Cut a set of windows over one array of chunks into its articles.
+
+    Parameters
+    ----------
+    vectors : (M, D)
+        All chunks, article after article.
+    article, position : (M,)
+        Each chunk's article, never decreasing, and its place there.
+    starts : (N,)
+        Row of each window's first context chunk, in any order.
+    context_length : int
+        K.
+
+    Returns
+    -------
+    tuple of Article
+        Those that hold a window.
+    """
+    edges = np.flatnonzero(np.diff(article)) + 1
+    firsts, lasts = np.r_[0, edges], np.r_[edges, len(article)]
+    of = np.searchsorted(edges, starts, side="right")
+    order = np.argsort(of, kind="stable")
+    found, begins = np.unique(of[order], return_index=True)
+    return tuple(
+        Article(
+            vectors[firsts[code] : lasts[code]],
+            position[firsts[code] : lasts[code]].astype(np.int64),
+            starts[windows].astype(np.int64) - firsts[code],
+            windows,
+            context_length,
+        )
+        for code, windows in zip(found, np.split(order, begins[1:]), strict=True)
+    )
+
+
+def articles_of_examples(
+    contexts: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    articles: Sequence[object],
+    positions: npt.ArrayLike,
+) -> tuple[Article, ...]:
+    """Put articles together again from loose examples.
+
+    Parameters
+    ----------
+    contexts : (N, K, D)
+        Context vectors, oldest first.
+    targets : (N, D)
+        The chunk after each context.
+    articles : N names
+        The article of each example.
+    positions : (N,)
+        The target's own place in its article; the context stands in the K places before it.
+
+    Returns
+    -------
+    tuple of Article
+        With every chunk that some example shows, as unit vectors.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit, a vector is zero or not finite, or two examples show different chunks
+        at one place of an article. The message names the example or the article and place.
+    """
+    c, y = np.asarray(contexts, np.float32), np.asarray(targets, np.float32)
+    p = np.asarray(positions, np.int64)
+    if c.ndim != 3 or y.shape != (len(c), c.shape[2]) or len(articles) != len(c) != 0:
+        raise ValueError(
+            f"contexts {c.shape}, targets {y.shape}, {len(articles)} articles: they must be "
+            "(N, K, D), (N, D) and N, and N at least 1"
+        )
+    if p.shape != (len(c),):
+        raise ValueError(f"positions {p.shape}: give one place for each of {len(c)} examples")
+    n, k, d = c.shape
+    shown = np.concatenate([c, y[:, None]], axis=1)
+    length = np.linalg.norm(shown, axis=-1)
+    bad = ~np.isfinite(length) | (length == 0)
+    if bad.any():
+        i, j = np.argwhere(bad)[0]
+        what = "target" if j == k else f"context chunk {j}"
+        raise ValueError(f"example {i}, {what}: zero or not finite; drop or mend that vector")
+    shown = (shown / length[..., None]).reshape(-1, d)
+    names, code = np.unique(np.asarray([str(a) for a in articles]), return_inverse=True)
+    place = (p[:, None] + np.arange(-k, 1)).ravel()
+    low = int(place.min())
+    width = int(place.max()) - low + 1
+    key = np.repeat(code.astype(np.int64), k + 1) * width + place - low
+    keys, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    vectors = shown[first]
+    differs = np.abs(shown - vectors[inverse]).max(axis=1) > _SAME
+    if differs.any():
+        at = int(key[np.argmax(differs)])
+        raise ValueError(
+            f"article {names[at // width]}, place {at % width + low}: two examples show different "
+            "chunks there; `positions` is the target's own place, counted chunk by chunk"
+        )
+    starts = inverse.reshape(n, k + 1)[:, 0]
+    return articles_of_rows(vectors, keys // width, keys % width + low, starts, k)

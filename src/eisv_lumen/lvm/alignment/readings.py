@@ -1,0 +1,322 @@
+"""What a set's windows say of a model, one number a window: the gates are means of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from .articles import Article, Floats, unit
+from .floors import Floors, Readout, fit_floors, fit_readout, lag_scores
+from .published import cosine_at, rollout_cosines
+from .ranking import TIE, Doubles, Said, cosines, hide_context, identify
+
+__all__ = [
+    "COPY",
+    "LAG",
+    "LAG_CENTRED",
+    "SCALARS",
+    "Answers",
+    "Calibration",
+    "Readings",
+    "calibrate",
+    "merge",
+    "read",
+]
+
+COPY, LAG, LAG_CENTRED = "copy-last", "lag-cosine", "lag-cosine, pool-centred"
+"""Names of the floors of identification that stand under every model; the first also of others."""
+SCALARS = "context scalars"
+"""Name of the floor of regression: least squares with one scalar for each context chunk."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said of a set of N windows.
+
+    Attributes
+    ----------
+    plain
+        On the contexts as they are.
+    shuffled
+        On the contexts, each in an order of its own (`ablations.shuffled`).
+    backward
+        On the contexts from the other side (`ablations.backward`).
+    ablated
+        Vectors on `ablations.ablate`, by its names; not of a ranker.
+    rollout : (N, H, D)
+        Vectors predicted one after another, each fed back; not of a ranker.
+    """
+
+    plain: Said
+    shuffled: Said | None = None
+    backward: Said | None = None
+    ablated: Mapping[str, Sequence[Floats]] | None = None
+    rollout: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """All that is fitted, on articles that are not read.
+
+    Attributes
+    ----------
+    floors
+        Of the articles.
+    readouts, scales
+        Of the model (under the empty name), of `COPY` and of each null. A scale makes the squared
+        error of predictions of any length least; it is not negative, and rankers have none.
+    shuffled
+        Readout of the model's answers to shuffled contexts: a temperature of its own, so that
+        what shuffling costs is information, not misplaced confidence.
+    """
+
+    floors: Floors
+    readouts: Mapping[str, Readout]
+    scales: Mapping[str, float]
+    shuffled: Readout | None = None
+
+
+@dataclass(frozen=True)
+class Readings:
+    """One number a window, each (N,); NaN where a window has none.
+
+    Attributes
+    ----------
+    bits, uniform, recall_1, recall_5, reciprocal
+        As in `ranking.Identified`, the context excluded.
+    floor_bits
+        Bits of `COPY`, `LAG`, `LAG_CENTRED` and each null.
+    lost
+        Bits with the context in order, less bits with it shuffled.
+    forward
+        1 where the forward context tells the target better than the backward one, 0 where worse,
+        0.5 at a tie.
+    cosine
+        Of the prediction with the target.
+    error, floor_errors
+        Squared error of the scaled prediction; of the context scalars (`SCALARS`), of `COPY` and
+        of each null.
+    with_last, target_with_last
+        Inner products with c_4: of the scaled prediction, and of the target. For a least-squares
+        predictor their means are equal.
+    rollout : (N, H)
+        Cosine of each step with its chunk.
+    rollout_floors
+        The same of c_4 repeated, of the mean of the article's other chunks, and of any direction.
+    """
+
+    bits: Doubles
+    uniform: Doubles
+    recall_1: Doubles
+    recall_5: Doubles
+    reciprocal: Doubles
+    floor_bits: dict[str, Doubles]
+    lost: Doubles | None = None
+    forward: Doubles | None = None
+    cosine: Doubles | None = None
+    error: Doubles | None = None
+    floor_errors: dict[str, Doubles] = field(default_factory=dict)
+    with_last: Doubles | None = None
+    target_with_last: Doubles | None = None
+    rollout: Doubles | None = None
+    rollout_floors: dict[str, Doubles] = field(default_factory=dict)
+
+
+def calibrate(
+    articles: Sequence[Article], answers: Answers, nulls: Mapping[str, Said]
+) -> Calibration:
+    """Fit floors, temperatures and scales to articles that will not be read.
+
+    Parameters
+    ----------
+    articles
+        To fit on.
+    answers
+        What the model says of them: `plain`, and `shuffled` where order is to be read.
+    nulls
+        What models say that were taught on data without order, by name.
+    """
+    said = {"": answers.plain, COPY: copy_last(articles), **nulls}
+    mixed = answers.shuffled
+    return Calibration(
+        fit_floors(articles),
+        {name: fit_readout(articles, s) for name, s in said.items()},
+        {name: _scale(articles, s) for name, s in said.items() if isinstance(s, np.ndarray)},
+        None if mixed is None else fit_readout(articles, mixed),
+    )
+
+
+def read(
+    articles: Sequence[Article],
+    answers: Answers,
+    nulls: Mapping[str, Said],
+    fitted: Calibration,
+    *,
+    n: int | None = None,
+) -> Readings:
+    """Read what a model and its nulls said of the windows of some articles.
+
+    Parameters
+    ----------
+    articles
+        Whose windows are read.
+    answers, nulls
+        What the model said, and on the plain contexts its nulls.
+    fitted
+        By `calibrate`, on other articles.
+    n : int, optional
+        N of the whole set, where `articles` are a part of it; the other windows get NaN.
+    """
+    size = sum(a.windows.size for a in articles) if n is None else n
+    nulls = {COPY: copy_last(articles, size), **nulls}
+    mine = fitted.readouts[""]
+    scores = cosines(articles, answers.plain, centred=mine.centred)
+    found = identify(articles, scores, mine.beta, n=size)
+    floor_bits = {}
+    for name, weights, centred in (
+        (LAG, fitted.floors.lag, False),
+        (LAG_CENTRED, fitted.floors.centred, True),
+    ):
+        lagged = [lag_scores(a, weights, centred=centred) for a in articles]
+        floor_bits[name] = identify(articles, lagged, n=size).bits
+    for name, said in nulls.items():
+        own = fitted.readouts[name]
+        null = cosines(articles, said, centred=own.centred)
+        floor_bits[name] = identify(articles, null, own.beta, n=size).bits
+    lost = forward = None
+    if answers.shuffled is not None and fitted.shuffled is not None:
+        own = fitted.shuffled
+        without = cosines(articles, answers.shuffled, centred=own.centred)
+        lost = found.bits - identify(articles, without, own.beta, n=size).bits
+    if answers.backward is not None:
+        behind = cosines(articles, answers.backward, centred=mine.centred)
+        forward = _arrow(articles, scores, behind, mine.beta, size)
+    plain = Readings(**found._asdict(), floor_bits=floor_bits, lost=lost, forward=forward)
+    if not isinstance(answers.plain, np.ndarray):
+        return plain
+    return _with_vectors(plain, articles, answers, nulls, fitted, size)
+
+
+def merge(first: Readings, second: Readings) -> Readings:
+    """Join the readings of two halves of a set."""
+
+    def join(a: object, b: object) -> object:
+        if isinstance(a, dict) and isinstance(b, dict):
+            return {name: join(a[name], b[name]) for name in a}
+        return None if a is None else np.where(np.isnan(a), b, a)  # type: ignore[call-overload]
+
+    return Readings(**{name: join(a, vars(second)[name]) for name, a in vars(first).items()})  # type: ignore[arg-type]
+
+
+def _scale(articles: Sequence[Article], said: Floats) -> float:
+    above = below = 0.0
+    for a in articles:
+        p, y = said[a.windows], a.chunks[a.target_rows]
+        above += float(np.vdot(p, y))
+        below += float(np.vdot(p, p))
+    return max(above / below, 0.0) if below > 0 else 0.0
+
+
+def copy_last(articles: Sequence[Article], n: int | None = None) -> Floats:
+    """Predict each window's last context chunk again, (N, D)."""
+    size = sum(a.windows.size for a in articles) if n is None else n
+    out = np.zeros((size, articles[0].chunks.shape[1]), np.float32)
+    for a in articles:
+        out[a.windows] = a.chunks[a.target_rows - 1]
+    return out
+
+
+def _arrow(
+    articles: Sequence[Article],
+    ahead: Sequence[Floats],
+    behind: Sequence[Floats],
+    beta: float,
+    n: int,
+) -> Doubles:
+    """Compare the bits of one target from either side, among the same candidates."""
+    whole = np.full(n, np.nan)
+
+    def hide_both(article: Article, scores: Floats) -> Floats:
+        out = hide_context(article, scores)
+        after = [article.rows_at(offset) for offset in range(1, article.context_length + 1)]
+        present = np.logical_and.reduce([here for _, here in after])
+        whole[article.windows] = np.where(present, 0.0, np.nan)
+        for rows, _ in after:
+            i = np.flatnonzero(present)
+            out[i, rows[i]] = -np.inf
+        return out
+
+    one = identify(articles, ahead, beta, n=n, hide=hide_both).bits
+    other = identify(articles, behind, beta, n=n, hide=hide_both).bits
+    gain = one - other
+    return whole + np.where(np.abs(gain) <= TIE, 0.5, gain > 0)
+
+
+def _with_vectors(
+    plain: Readings,
+    articles: Sequence[Article],
+    answers: Answers,
+    nulls: Mapping[str, Said],
+    fitted: Calibration,
+    n: int,
+) -> Readings:
+    """Add what can be read of predicted vectors alone."""
+    said = np.asarray(answers.plain, np.float32)
+    scaled = np.float32(fitted.scales[""]) * said
+    with_last, target_with_last = np.full(n, np.nan), np.full(n, np.nan)
+    scalars = np.full(n, np.nan)
+    weights = fitted.floors.scalars.astype(np.float32)
+    for a in articles:
+        context, y = a.chunks[a.context_rows], a.chunks[a.target_rows]
+        with_last[a.windows] = np.einsum("nd,nd->n", scaled[a.windows], context[:, -1])
+        target_with_last[a.windows] = np.einsum("nd,nd->n", y, context[:, -1])
+        scalars[a.windows] = np.square(np.einsum("k,nkd->nd", weights, context) - y).sum(axis=1)
+    errors = {SCALARS: scalars}
+    for name, scale in fitted.scales.items():
+        if name:
+            errors[name] = _errors(articles, np.float32(scale) * np.asarray(nulls[name]), n)
+    rollout, rollout_floors = None, {}
+    if answers.rollout is not None:
+        steps = answers.rollout.shape[1]
+        rollout = rollout_cosines(articles, answers.rollout)
+        rollout_floors = _rollout_floors(articles, steps, n)
+    return Readings(
+        **{
+            **vars(plain),
+            "cosine": cosine_at(articles, unit(said), 0),
+            "error": _errors(articles, scaled, n),
+            "floor_errors": errors,
+            "with_last": with_last,
+            "target_with_last": target_with_last,
+            "rollout": rollout,
+            "rollout_floors": rollout_floors,
+        }
+    )
+
+
+
+
+def _errors(articles: Sequence[Article], predictions: Floats, n: int) -> Doubles:
+    out = np.full(n, np.nan)
+    for a in articles:
+        out[a.windows] = np.square(predictions[a.windows] - a.chunks[a.target_rows]).sum(axis=1)
+    return out
+
+
+def _rollout_floors(articles: Sequence[Article], steps: int, n: int) -> dict[str, Doubles]:
+    """Cosines with the chunk of each step: of c_4, of the mean of the others, of anything."""
+    last = np.full((n, steps), np.nan)
+    mean = np.full((n, steps), np.nan)
+    for a in articles:
+        gram = a.chunks @ a.chunks.T
+        total = a.chunks.sum(axis=0)
+        others = unit(total - a.chunks)
+        with_others = np.einsum("md,md->m", others, a.chunks)
+        for h in range(steps):
+            rows, present = a.rows_at(h)
+            last[a.windows, h] = np.where(present, gram[a.target_rows - 1, rows], np.nan)
+            mean[a.windows, h] = np.where(present, with_others[rows], np.nan)
+    return {COPY: last, "article mean": mean, "random direction": np.where(np.isnan(last), last, 0)}
