@@ -1,5 +1,72 @@
 """Train a model of the line P1 to P8."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
+from .. import print_json
+
 app = typer.Typer()
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that come with the package.
+
+    Example: eisv-lumen lvm recipes
+    """
+    from ...lvm.recipe import load_recipe, recipe_names
+
+    for name in recipe_names():
+        typer.echo(f"{name:<10} {load_recipe(name).note}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a packaged recipe, or a YAML file.")],
+    training: Annotated[Path, typer.Option("--train", help="Folder of sequences to train on.")],
+    validation: Annotated[
+        Path, typer.Option(help="Folder of sequences of other articles, for stopping and gates.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the model and training.json.")],
+    size: Annotated[
+        str, typer.Option(help="study, or small: width 128 and 2 layers, for a CPU.")
+    ] = "study",
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and draws.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train although the data fail their gates.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the last checkpoint of the same run.")
+    ] = True,
+    device: Annotated[
+        str | None, typer.Option(help="cpu to stay there; by default the first device there is.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print training.json on stdout.")] = False,
+) -> None:
+    """Train a recipe; kill it, and the same command goes on.
+
+    For instance:
+      eisv-lumen lvm train ranker --train seq/train --validation seq/validation --out runs/ranker
+      eisv-lumen lvm train p1 --size small --train seq/train --validation seq/validation \
+        --out runs/p1 --seed 1
+    """
+    from typing import cast
+
+    from ...lvm.recipe import Size, load_recipe
+    from ...lvm.storage import read_sequences
+    from ...lvm.train import train as run
+
+    chosen = load_recipe(recipe, cast(Size, size))
+    parts = read_sequences(training), read_sequences(validation)
+    record = run(chosen, *parts, out, seed=seed, resume=resume, device=device)
+    if as_json:
+        print_json(record)
+        return
+    readings = "  ".join(f"{name} {value:.3f}" for name, value in record["readings"].items())
+    typer.echo(f"{record['outcome']}; {record['steps']} steps, {record['wall_s']:.0f} s")
+    typer.echo(f"on validation: {readings}")
+    typer.echo(f"model in {out / 'model'}")

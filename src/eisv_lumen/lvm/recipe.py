@@ -1,0 +1,388 @@
+"""Recipes: one YAML file says model, inputs, objective, curriculum and training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InputError
+from .schedule import Schedule
+
+__all__ = [
+    "Curriculum",
+    "Directional",
+    "Inputs",
+    "Objective",
+    "Recipe",
+    "Size",
+    "load_recipe",
+    "recipe_names",
+]
+
+Size = Literal["study", "small"]
+
+_SIZES: Final[dict[Size, dict[str, int]]] = {
+    "study": {},
+    "small": {"width": 128, "layers": 2, "heads": 4},
+}
+"""Fields of `model` that a size replaces, where the model has them."""
+
+_OURS: Final = {
+    "output_dir": "--out gives the folder",
+    "seed": "--seed gives it",
+    "bf16": "these models are small: they train in float32",
+    "fp16": "these models are small: they train in float32",
+    "use_cpu": "--device gives the device",
+    "push_to_hub": "`eisv-lumen publish` commits to the Hub",
+    "report_to": "nothing is reported anywhere",
+    "remove_unused_columns": "batches are made of row numbers",
+    "eval_strategy": "the mini test runs each epoch",
+    "save_strategy": "a checkpoint is kept each epoch",
+}
+"""Fields of TrainingArguments that are no recipe's to set, and whose they are."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hinge(_Section):
+    """A margin [cosine] and its weight."""
+
+    margin: float
+    weight: Schedule
+
+
+class RhoControl(_Section):
+    """The weight of the directional term is such that it is a share ρ of the MSE (`rho_weight`)."""
+
+    target: Schedule
+    cap: Schedule = Field(default=1e9, validate_default=True)
+    low: float = Field(1e-4, ge=0)
+    high: float = Field(0.02, gt=0)
+
+
+class Directional(_Section):
+    """Nearer to the target than to `prev`.
+
+    `form`: `margin`, `smooth` or `scale_aware`. The weight is a schedule, or is found by `control`.
+    `gate`: `batch` leaves the term out of confused batches, `confident` scales it by the batch's
+    mean cosine. `min_signal`: samples with cos(c_last, y) - cos(c_0, y) below it do not count.
+    `adaptive`: P4's scale, larger the nearer target and newest chunk are.
+    """
+
+    form: Literal["margin", "smooth", "scale_aware"] = "margin"
+    margin: Schedule
+    margin_ratio: float = 0.05
+    gamma: float = Field(4.0, gt=0)
+    weight: Schedule | None = None
+    control: RhoControl | None = None
+    gate: Literal["none", "batch", "confident"] = "none"
+    min_signal: float | None = None
+    adaptive: bool = False
+
+
+class Floor(_Section):
+    """Positive floor: relu(tau - cos(ŷ, y))²."""
+
+    tau: float
+    weight: Schedule
+
+
+class MicroRanking(_Section):
+    """softplus(gamma (margin - gap))."""
+
+    margin: float
+    gamma: float = Field(5.0, gt=0)
+    weight: Schedule
+
+
+class Rollout(_Section):
+    """So many steps from one's own predictions; a step that stands still is penalised."""
+
+    steps: int = Field(3, ge=2)
+    weight: Schedule
+
+
+class Contrast(_Section):
+    """InfoNCE among the batch's targets at temperature tau."""
+
+    tau: float = Field(0.07, gt=0)
+    weight: Schedule
+
+
+class PrevRepel(_Section):
+    """Margin over the newest chunk.
+
+    With `gate_below`, a sample counts `gate_weight` where
+    cos(c_last, y) - cos(c_last, c_{last-1}) lies below it.
+    """
+
+    margin: float
+    weight: Schedule
+    gate_below: float | None = None
+    gate_weight: float = 0.25
+
+
+class TeacherPull(_Section):
+    """1 - cos(ŷ, y) where that cosine lies below `below`."""
+
+    below: float = 0.20
+    weight: Schedule
+
+
+class Listwise(_Section):
+    """The next chunk among {next, newest, same-article distractors, others of the batch}."""
+
+    tau: float = Field(0.07, gt=0)
+    weight: Schedule
+    distractors: int = Field(4, ge=0)
+    in_batch: int = Field(4, ge=0)
+
+
+class OrderVerifier(_Section):
+    """Which of two chunks comes later."""
+
+    weight: Schedule
+
+
+class OverArticle(_Section):
+    """The next chunk among all chunks of its article, the context left out; scores / tau.
+
+    Batches are then articles, and no other term is used.
+    """
+
+    tau: float = Field(1.0, gt=0)
+
+
+class Objective(_Section):
+    """A weighted sum of losses (`losses.py`). `prev` is the slot that the gap is taken from."""
+
+    mse: float = 1.0
+    prev: int = Field(4, ge=0)
+    directional: Directional | None = None
+    positive_floor: Floor | None = None
+    norm: float = 0.0
+    orthogonality: float = 0.0
+    anti_copy: Hinge | None = None
+    future: Hinge | None = None
+    micro_ranking: MicroRanking | None = None
+    rollout: Rollout | None = None
+    info_nce: Contrast | None = None
+    prev_repel: PrevRepel | None = None
+    teacher_pull: TeacherPull | None = None
+    listwise: Listwise | None = None
+    order: OrderVerifier | None = None
+    over_article: OverArticle | None = None
+
+
+class Inputs(_Section):
+    """What is done to contexts in training alone, and two scheduled fields of the model.
+
+    Attributes
+    ----------
+    drop
+        Probability that the newest chunk becomes a random unit vector.
+    noise, noise_sigma
+        Probability that it gets Gaussian noise of this standard deviation a component, and is
+        scaled back to length 1.
+    swap
+        Probability that it changes places with the chunk before it.
+    position_scale, last_slot_bias
+        Schedules of the fields of the model's configuration of that name.
+    """
+
+    drop: float = Field(0.0, ge=0, le=1)
+    noise: float = Field(0.0, ge=0, le=1)
+    noise_sigma: float = Field(0.03, ge=0)
+    swap: float = Field(0.0, ge=0, le=1)
+    position_scale: Schedule | None = None
+    last_slot_bias: Schedule | None = None
+
+
+class Stage(_Section):
+    """The most forward-distinct share of the windows, for so many epochs."""
+
+    share: float = Field(gt=0, le=1)
+    epochs: int = Field(gt=0)
+
+
+class Curriculum(_Section):
+    """Stages, each left only where its gate holds.
+
+    `score`: `published` is 1 - cos(y, c_last); `corrected` is cos(y, c_last) - max cos(y, other c).
+    `gate`: readings of the mini test (and `gates_5cat`, of the published test) and their least
+    values. A stage that fails is repeated at most `retries` times, each time with
+    `retry_position` and `retry_bias` more; then training ends.
+    """
+
+    score: Literal["published", "corrected"] = "published"
+    stages: list[Stage] = Field(min_length=1)
+    gate: dict[str, float]
+    retries: int = Field(2, ge=0)
+    retry_position: float = 0.05
+    retry_bias: float = 0.2
+
+
+class Kill(_Section):
+    """Stop after an epoch where a reading of the mini test lies below its least value."""
+
+    after_epoch: int = Field(gt=0)
+    least: dict[str, float]
+
+
+class EarlyStopping(_Section):
+    """Keep the weights of the best epoch by one reading of the mini test; stop after `patience`."""
+
+    reading: str
+    patience: int = Field(gt=0)
+
+
+class Recipe(_Section):
+    """A training run, whole: with the same recipe, data and seed, the same weights.
+
+    `model`: `type` (predictor, residual, anchored, mixture, ranker) and fields of its
+    configuration; `training`: fields of transformers' TrainingArguments.
+    """
+
+    name: str
+    note: str = ""
+    model: dict[str, Any]
+    inputs: Inputs = Field(default_factory=lambda: Inputs.model_validate({}))
+    objective: Objective = Field(default_factory=lambda: Objective.model_validate({}))
+    curriculum: Curriculum | None = None
+    kill: Kill | None = None
+    early_stopping: EarlyStopping | None = None
+    training: dict[str, Any] = {}
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    folder = resources.files(__package__) / "recipes"
+    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_recipe(recipe: str | os.PathLike[str], size: Size = "study") -> Recipe:
+    """Read a recipe by the name of a packaged one, or from a YAML file.
+
+    Parameters
+    ----------
+    recipe
+        A recipe may say `extends: NAME` of a packaged one: what it says is laid over that, section
+        by section; null takes away.
+    size
+        `small` replaces width, layers and heads of the network; nothing else.
+
+    Raises
+    ------
+    InputError
+        It is not there, is not YAML, or a field is unknown or has an unusable value; the message
+        names file and field, and for an unknown one the nearest that is known.
+    """
+    if size not in get_args(Size):
+        raise InputError(f"size {size!r}: one of {', '.join(get_args(Size))}")
+    raw = _read(recipe)
+    try:
+        found = Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{recipe}, {_first_problem(error)}") from error
+    for field in found.training:
+        if field in _OURS:
+            raise InputError(f"{recipe}, training.{field}: not a recipe's to set: {_OURS[field]}")
+    others = found.objective.model_dump(exclude_none=True, exclude_defaults=True)
+    if found.objective.over_article and set(others) - {"over_article"}:
+        raise InputError(f"{recipe}, objective.over_article: goes with no other term")
+    from .models import MODELS
+
+    model = MODELS.get(str(found.model.get("type")))
+    if model is None:
+        raise InputError(f"{recipe}, model.type: one of {', '.join(MODELS)}")
+    known = model_fields(model.config_class)
+    for field in found.model.keys() - {"type"}:
+        if field not in known:
+            raise InputError(f"{recipe}, model.{field}: {_unknown(field, known)}")
+    replaced = {name: value for name, value in _SIZES[size].items() if name in known}
+    return found.model_copy(update={"model": {**found.model, **replaced}})
+
+
+def model_fields(config_class: Any) -> list[str]:
+    """Return the fields of a model's configuration that are ours, not transformers' own."""
+    from dataclasses import fields
+
+    from transformers import PreTrainedConfig
+
+    general = {field.name for field in fields(PreTrainedConfig)}
+    return [field.name for field in fields(config_class) if field.name not in general]
+
+
+def _read(recipe: str | os.PathLike[str], below: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Read a file and lay it over what it extends."""
+    import yaml
+
+    path = Path(recipe)
+    packaged = resources.files(__package__) / "recipes" / f"{recipe}.yaml"
+    source = packaged if packaged.is_file() else path
+    try:
+        raw = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(
+            f"{recipe}: no such recipe; give a YAML file or one of {', '.join(recipe_names())}"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{recipe}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{recipe}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
+    base = raw.pop("extends", None)
+    if base is None:
+        return raw
+    if base in (*below, str(recipe)) or base not in recipe_names():
+        raise InputError(f"{recipe}, extends: {base!r} is not another packaged recipe")
+    return _over(_read(base, (*below, str(recipe))), raw)
+
+
+def _over(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    """Lay one mapping over another, in depth; a schedule is one value."""
+    out = dict(base)
+    for name, value in top.items():
+        below = out.get(name)
+        out[name] = value
+        if isinstance(value, dict) and isinstance(below, dict) and not _is_whole(name, value):
+            out[name] = _over(below, value)
+    return out
+
+
+def _is_whole(name: str, value: dict[str, Any]) -> bool:
+    """Whether a mapping is one value: a schedule, or a set of thresholds."""
+    return bool(value.keys() & {"step", "linear"}) or name in ("gate", "least")
+
+
+def _unknown(field: str, known: Iterable[str]) -> str:
+    near = get_close_matches(field, list(known), n=1, cutoff=0.0)
+    return f"unknown field; the nearest known one is {near[0]!r}"
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        *section, field = first["loc"]
+        return f"{where}: {_unknown(str(field), _section(section).model_fields)}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _section(path: list[int | str]) -> type[BaseModel]:
+    """Return the section of a recipe that a location of an error is in."""
+    model: type[BaseModel] = Recipe
+    for part in path:
+        if part not in model.model_fields:
+            continue
+        annotation = model.model_fields[str(part)].annotation
+        inside = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type)]
+        model = next((t for t in inside if issubclass(t, BaseModel)), model)
+    return model

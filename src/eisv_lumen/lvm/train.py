@@ -1,0 +1,379 @@
+"""Training a recipe: stage by stage, resumable at any moment, recorded whole."""
+
+# transformers and parts of torch are not annotated throughout.
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from ..errors import InputError
+from ..evaluation.report import installed_versions
+from ..files import read_json, write_json
+from .curriculum import Attempt, attempts, shortfalls, top_share
+from .mini import mini_test
+from .models import MODELS, VectorModel, load_predictor
+from .recipe import Recipe
+from .sequences import SequenceSet
+from .table import WindowTable
+from .trainer import KillCriteria, LvmTrainer, Progress, ScheduledInputs, set_inputs
+
+__all__ = ["build_model", "digest", "train", "training_arguments"]
+
+_RUN: Final = "run.json"
+_RECORD: Final = "training.json"
+_MODEL: Final = "model"
+_CHECKPOINTS: Final = "checkpoints"
+_ATTEMPT: Final = "attempt.json"
+_GATES: Final = "gates_5cat"
+
+
+def train(
+    recipe: Recipe,
+    training: SequenceSet,
+    validation: SequenceSet,
+    out: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    resume: bool = True,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Train a model of the line.
+
+    Parameters
+    ----------
+    recipe
+        What to train, and how.
+    training, validation
+        Windows of different articles; the mini test, gates and stopping look at validation alone.
+    out
+        Folder to write: `model/` (safetensors and config), `training.json`, and `checkpoints/`
+        while training runs.
+    seed
+        Of the weights, the order of the batches and all draws.
+    resume
+        Go on from the last whole checkpoint of the same run, with the same outcome as if it had
+        not been interrupted; a finished run is not repeated. Otherwise begin anew.
+    device
+        `cpu` to stay there; by default what accelerate finds.
+
+    Returns
+    -------
+    dict
+        The content of `training.json`.
+
+    Raises
+    ------
+    InputError
+        The recipe has a field that cannot be used, the sets do not fit together, or `out` holds
+        another run. Nothing is written then.
+    """
+    _keep_to_ourselves()
+    _check_sets(training, validation)
+    folder = Path(out)
+    offset = int(recipe.model.get("offset", 0))
+    table, held = WindowTable.of(training, offset), WindowTable.of(validation, offset)
+    torch.manual_seed(seed)
+    model = build_model(recipe, training.dim, training.context_length)
+    training_arguments(recipe, folder, seed, device)
+    run = {
+        "recipe": recipe.model_dump(mode="json"),
+        "seed": seed,
+        "data": {
+            name: {
+                "sha256": digest(part),
+                "articles": len(part.article_ids),
+                "windows": len(windows),
+                "encoder": part.encoder,
+            }
+            for name, part, windows in (
+                ("train", training, table),
+                ("validation", validation, held),
+            )
+        },
+    }
+    done = _claim(folder, run, resume)
+    if done is not None:
+        return done
+    parameters = sum(p.numel() for p in model.parameters())
+    _say(f"{recipe.name}: {parameters} parameters, {len(table)} windows, {len(held)} to test on")
+
+    started = time.perf_counter(), time.process_time()
+    stages, outcome = [], "finished"
+    for tries in attempts(recipe):
+        for attempt in tries:
+            found = _attempt(recipe, attempt, model, table, held, validation, folder, seed, device)
+            stages.append(found)
+            if found["killed"] or not found["short"]:
+                break
+        if stages[-1]["killed"]:
+            outcome = stages[-1]["killed"]
+            break
+        if stages[-1]["short"]:
+            outcome = f"ended: stage {len(stages)} of the curriculum fell short: " + ", ".join(
+                stages[-1]["short"]
+            )
+            break
+    record = run | {
+        "outcome": outcome,
+        "parameters": parameters,
+        "versions": installed_versions() | {"python": sys.version.split()[0]},
+        "device": str(next(model.parameters()).device),
+        "steps": sum(stage["steps"] for stage in stages),
+        "resumed_from": next((s["resumed_from"] for s in stages if s["resumed_from"]), None),
+        "wall_s": round(time.perf_counter() - started[0], 3),
+        "cpu_s": round(time.process_time() - started[1], 3),
+        "readings": mini_test(model.eval(), held.to(model.device)),
+        "stages": stages,
+    }
+    if _is_main():
+        _save(model, folder / _MODEL)
+        write_json(folder / _RECORD, record)
+        shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
+    return record
+
+
+def build_model(recipe: Recipe, dim: int, context_length: int) -> VectorModel:
+    """Make an untrained model of a recipe; torch's global seed decides the weights.
+
+    Raises
+    ------
+    InputError
+        A field of `model` has an unusable value.
+    """
+    model_class = MODELS[recipe.model["type"]]
+    config_class: Any = model_class.config_class
+    fields = {name: value for name, value in recipe.model.items() if name != "type"}
+    try:
+        config = config_class(dim=dim, context_length=context_length, **fields)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"recipe {recipe.name}, model: {' '.join(str(error).split())}") from error
+    if recipe.inputs.position_scale:
+        config.position_scale = 0.0
+    return model_class(config)
+
+
+def training_arguments(
+    recipe: Recipe, folder: Path, seed: int, device: str | None, **ours: Any
+) -> Any:
+    """Build transformers' arguments of a recipe.
+
+    Raises
+    ------
+    InputError
+        A field is unknown to TrainingArguments or has an unusable value.
+    """
+    from dataclasses import fields
+    from difflib import get_close_matches
+
+    from transformers import TrainingArguments
+
+    known = [field.name for field in fields(TrainingArguments) if field.init]
+    for field in recipe.training:
+        if field not in known:
+            near = get_close_matches(field, known, n=1, cutoff=0.0)[0]
+            raise InputError(
+                f"recipe {recipe.name}, training.{field}: unknown field; the nearest known one is "
+                f"{near!r}"
+            )
+    defaults = {"logging_steps": 200, "save_total_limit": 2}
+    stop = recipe.early_stopping
+    best = {"metric_for_best_model": stop.reading, "greater_is_better": True} if stop else {}
+    try:
+        return TrainingArguments(
+            **{
+                **defaults,
+                **recipe.training,
+                **best,
+                "load_best_model_at_end": stop is not None,
+                "output_dir": str(folder),
+                "seed": seed,
+                "use_cpu": device == "cpu",
+                "bf16": False,
+                "eval_strategy": "epoch",
+                "save_strategy": "epoch",
+                "dataloader_pin_memory": False,
+                "remove_unused_columns": False,
+                "report_to": "none",
+                "disable_tqdm": True,
+                "log_level": "error",
+                **ours,
+            }
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"recipe {recipe.name}, training: {error}") from error
+
+
+def digest(sequences: SequenceSet) -> str:
+    """SHA-256 of all that a set holds, in hexadecimal."""
+    about = json.dumps([sequences.article_ids, sequences.context_length, sequences.encoder])
+    found = hashlib.sha256(about.encode())
+    for array in (sequences.vectors, sequences.article, sequences.position, sequences.starts):
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def _attempt(
+    recipe: Recipe,
+    attempt: Attempt,
+    model: VectorModel,
+    table: WindowTable,
+    held: WindowTable,
+    validation: SequenceSet,
+    folder: Path,
+    seed: int,
+    device: str | None,
+) -> dict[str, Any]:
+    """Train one attempt of a stage, in place; where it is done already, take its weights."""
+    from safetensors.torch import load_file
+    from transformers import EarlyStoppingCallback, PrinterCallback
+
+    place = folder / _CHECKPOINTS / attempt.name
+    if (place / _ATTEMPT).exists():
+        model.load_state_dict(load_file(place / _MODEL / "model.safetensors"))
+        set_inputs(model.config, recipe, attempt, attempt.epochs)
+        found: dict[str, Any] = read_json(place / _ATTEMPT)
+        return found
+    chosen = top_share(table, recipe.curriculum, attempt.share)
+    kill = KillCriteria(recipe.kill) if recipe.kill else None
+    stop = recipe.early_stopping
+    callbacks = [
+        ScheduledInputs(recipe, attempt),
+        Progress(),
+        *([kill] if kill else []),
+        *([EarlyStoppingCallback(stop.patience)] if stop else []),
+    ]
+    trainer = LvmTrainer(
+        recipe,
+        attempt,
+        chosen,
+        held,
+        model=model,
+        args=training_arguments(recipe, place, seed, device, num_train_epochs=attempt.epochs),
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = _last_checkpoint(place)
+    if checkpoint:
+        _say(f"resuming from {attempt.name}/{checkpoint.name}")
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    readings = mini_test(model, held.to(model.device))
+    gate = recipe.curriculum.gate if recipe.curriculum else {}
+    if _GATES in gate:
+        readings[_GATES] = _published_gates(model, validation)
+    found = {
+        "stage": attempt.stage,
+        "retry": attempt.retry,
+        "windows": len(chosen),
+        "epochs": trainer.state.epoch,
+        "steps": trainer.state.global_step,
+        "resumed_from": checkpoint.name if checkpoint else None,
+        "killed": kill.verdict if kill else "",
+        "short": shortfalls(readings, gate),
+        "readings": readings,
+        "log": trainer.state.log_history,
+    }
+    if _is_main():
+        model.save_pretrained(place / _MODEL)
+        write_json(place / _ATTEMPT, found)
+    return found
+
+
+def _published_gates(model: VectorModel, validation: SequenceSet) -> int:
+    """How many of the published tests A to D hold; E compares with another corpus."""
+    from .alignment.answers import Predictor, articles_of, ask
+    from .alignment.published import published_tests
+    from .predict import predict
+
+    model.eval()
+    ahead = int(model.config.offset)
+    articles = articles_of(validation, ahead)
+    said = ask(Predictor("stage", lambda c: predict(model, c), ahead=ahead), articles)
+    assert said.vectors is not None
+    tests = published_tests(articles, said.vectors, ablated=said.ablated, rollout=said.rollout)
+    return sum(test.passed for test in tests)
+
+
+def _check_sets(training: SequenceSet, validation: SequenceSet) -> None:
+    both = set(training.article_ids) & set(validation.article_ids)
+    if both:
+        raise InputError(f"article {min(both)!r}: in training and in validation; split by article")
+    for name in ("dim", "context_length", "encoder"):
+        first, second = getattr(training, name), getattr(validation, name)
+        if first != second:
+            raise InputError(
+                f"{name}: {first!r} in training, {second!r} in validation; embed both alike"
+            )
+    for part, found in (("training", training), ("validation", validation)):
+        if not len(found):
+            raise InputError(f"{part}: no windows; give longer articles")
+
+
+def _claim(folder: Path, run: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+    """Make the folder this run's; return the record of the run where it is already done."""
+    if not resume:
+        if _is_main():
+            for name in (_CHECKPOINTS, _MODEL):
+                shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / _RECORD).unlink(missing_ok=True)
+    elif (folder / _RUN).exists():
+        if read_json(folder / _RUN) != json.loads(json.dumps(run)):
+            raise InputError(
+                f"{folder}: holds a run of another recipe, seed or other data; choose another "
+                "--out, or --no-resume to replace it"
+            )
+        if (folder / _RECORD).exists():
+            _say(f"{folder}: already trained")
+            record: dict[str, Any] = read_json(folder / _RECORD)
+            return record
+    if _is_main():
+        write_json(folder / _RUN, run)
+    return None
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Return the latest whole checkpoint; one that a kill cut short is set aside.
+
+    The trainer's state is the last file that Trainer writes to a checkpoint.
+    """
+    whole = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            step = json.loads((path / "trainer_state.json").read_text("utf-8"))["global_step"]
+            whole.append((int(step), path))
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(path, ignore_errors=True)
+    return max(whole)[1] if whole else None
+
+
+def _save(model: VectorModel, folder: Path) -> None:
+    aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    model.save_pretrained(aside)
+    load_predictor(aside)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+
+
+def _keep_to_ourselves() -> None:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def _is_main() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _say(text: str) -> None:
+    if _is_main():
+        print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,195 @@
+"""transformers' Trainer over resident rows, with our loss, the mini test, and what it decides."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainerCallback
+
+from .corruption import corrupt
+from .curriculum import Attempt, shortfalls
+from .mini import mini_test
+from .models import VectorModel
+from .objective import article_loss, window_loss
+from .recipe import Kill, Recipe
+from .table import WindowTable
+
+__all__ = ["KillCriteria", "LvmTrainer", "Progress", "ScheduledInputs"]
+
+
+class _Numbers(Dataset[Tensor]):
+    """0 … n-1; a whole batch of them is fetched at once."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitems__(self, numbers: Sequence[int]) -> Tensor:
+        return torch.tensor(numbers)
+
+
+class _Collate:
+    """Batches come whole."""
+
+    def __call__(self, numbers: Tensor) -> dict[str, Tensor]:
+        return {"numbers": numbers}
+
+
+class LvmTrainer(Trainer):
+    """Trains on windows, or on articles where the objective is over articles.
+
+    Parameters
+    ----------
+    recipe, attempt
+        What is trained, and which part of it this is.
+    table, validation
+        Windows to train on and to test on after each epoch.
+    **trainer
+        As for Trainer; `args`, `model`, `callbacks`.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        attempt: Attempt,
+        table: WindowTable,
+        validation: WindowTable,
+        **trainer: Any,
+    ) -> None:
+        self.recipe, self.attempt = recipe, attempt
+        device = trainer["args"].device
+        self.table, self.validation = table.to(device), validation.to(device)
+        self.articles = self.table.articles() if recipe.objective.over_article else []
+        self.watched: dict[str, Tensor] = {}
+        self.watched_steps = 0
+        super().__init__(
+            train_dataset=_Numbers(len(self.articles) or len(table)),
+            eval_dataset=_Numbers(len(validation)),
+            data_collator=cast(Any, _Collate()),
+            **trainer,
+        )
+        self.model_accepts_loss_kwargs = False
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Return the recipe's loss of a batch of row numbers."""
+        numbers, spec = inputs["numbers"], self.recipe.objective
+        if spec.over_article:
+            chosen = [self.articles[number] for number in numbers.tolist()]
+            loss, readings = article_loss(spec.over_article.tau, model, self.table, chosen)
+        else:
+            seen = corrupt(self.table.contexts(numbers), self.recipe.inputs)
+            epoch = self.attempt.epochs_before + (self.state.epoch or 0.0)
+            loss, readings = window_loss(spec, model, self.table, numbers, seen, epoch)
+        for name, value in readings.items():
+            self.watched[name] = self.watched.get(name, 0.0) + value
+        self.watched_steps += 1
+        return (loss, None) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, and with each loss the mean readings since the last one."""
+        if "loss" in logs and self.watched_steps:
+            steps = self.watched_steps
+            logs.update({name: float(total) / steps for name, total in self.watched.items()})
+            self.watched, self.watched_steps = {}, 0
+        super().log(logs, start_time)
+
+    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
+        """Run the mini test on validation."""
+        readings = mini_test(unwrapped(self), self.validation)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in readings.items()}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+
+def unwrapped(trainer: Trainer) -> VectorModel:
+    """Return a trainer's model without what distributed training wraps around it."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    assert isinstance(model, VectorModel)
+    return model
+
+
+class ScheduledInputs(TrainerCallback):
+    """Sets `position_scale` and `last_slot_bias` of the model's configuration, step by step."""
+
+    def __init__(self, recipe: Recipe, attempt: Attempt) -> None:
+        self.recipe, self.attempt = recipe, attempt
+
+    def on_step_begin(
+        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
+    ) -> None:
+        """Set both for the step to come."""
+        set_inputs(model.config, self.recipe, self.attempt, state.epoch or 0.0)
+
+
+def set_inputs(config: Any, recipe: Recipe, attempt: Attempt, epoch: float) -> None:
+    """Set the scheduled fields of a configuration after `epoch` epochs of an attempt."""
+    done, inputs = attempt.epochs_before + epoch, recipe.inputs
+    if inputs.position_scale:
+        config.position_scale = inputs.position_scale.at(done) + attempt.position_more
+    if inputs.last_slot_bias:
+        config.last_slot_bias = inputs.last_slot_bias.at(done) + attempt.bias_more
+
+
+class KillCriteria(TrainerCallback):
+    """Stops training after a given epoch where the mini test falls short; `verdict` says why."""
+
+    def __init__(self, kill: Kill) -> None:
+        self.kill, self.verdict = kill, ""
+
+    def on_evaluate(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Judge once, after the epoch that the recipe names."""
+        if round(state.epoch or 0.0) != self.kill.after_epoch:
+            return
+        readings = {k.removeprefix("eval_"): v for k, v in (metrics or {}).items()}
+        if short := shortfalls(readings, self.kill.least):
+            self.verdict = f"killed after epoch {self.kill.after_epoch}: {', '.join(short)}"
+            control.should_training_stop = True
+
+
+class Progress(TrainerCallback):
+    """One line an epoch on stderr."""
+
+    def on_evaluate(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Say how far the run is."""
+        if state.is_world_process_zero and metrics:
+            shown = ("bits", "cosine", "margin", "r5_six", "r5_article")
+            values = "  ".join(
+                f"{name} {metrics[f'eval_{name}']:+.3f}"
+                for name in shown
+                if f"eval_{name}" in metrics
+            )
+            print(
+                f"epoch {state.epoch:.0f}/{args.num_train_epochs:g}  {values}",
+                file=sys.stderr,
+                flush=True,
+            )
