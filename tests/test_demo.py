@@ -30,8 +30,9 @@ def test_every_stage_leaves_what_the_next_one_reads(made: tuple[Path, dict]) -> 
     out, printed = made
     with sqlite3.connect(f"file:{out / 'anima.db'}?mode=ro", uri=True) as db:
         assert db.execute("SELECT count(*) FROM state_history").fetchone()[0] > 12_000
-    for split in ("train", "validation", "test"):
-        assert (out / "dataset" / "window_20" / f"{split}.parquet").is_file()
+    for length in (10, 15, 20):
+        for split in ("train", "validation", "test"):
+            assert (out / "dataset" / f"window_{length}" / f"{split}.parquet").is_file()
     assert (out / "teacher" / "model" / "model.safetensors").is_file()
     report = read_report(out / "report.json")
     assert report.model_dump(by_alias=True)["name"] == printed["name"] == "demo"
@@ -50,10 +51,23 @@ def test_the_published_folder_is_read_by_the_client_libraries(made: tuple[Path, 
 
     out, _ = made
     folder = out / "hub" / "datasets" / "unitares-eisv-trajectories"
-    loaded = load_dataset(str(folder), cache_dir=str(out / "cache"))
-    assert set(loaded) == {"train", "validation", "test"}
+    for config, length in ((None, 20), ("window_10", 10), ("window_15", 15)):
+        loaded = load_dataset(str(folder), config, cache_dir=str(out / "cache"))
+        assert set(loaded) == {"train", "validation", "test"}
+        assert len(loaded["test"][0]["t"]) == length
     model = AutoModelForCausalLM.from_pretrained(out / "hub" / "models" / "eisv-lumen-teacher")
     assert model.generation_config.temperature == 1.0
+
+
+def test_the_published_teacher_is_measured_again_and_every_figure_is_the_same(
+    made: tuple[Path, dict],
+) -> None:
+    teacher = made[0] / "hub" / "models" / "eisv-lumen-teacher"
+    command = [sys.executable, "-m", "eisv_lumen.cli", "evaluate", "reproduce", str(teacher)]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout)
+    assert told["within"] == told["differs"] == 0 and told["same"] > 200
 
 
 def test_a_second_run_does_nothing_twice_and_gives_the_same_report(

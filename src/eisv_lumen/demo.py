@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -164,23 +165,25 @@ def _dataset(
     for shape, n in sorted(counts.items(), key=lambda item: -item[1]):
         say(f"   {n:>6,}  {shape}")
     say(f"   {dropped} more, at borders between splits, are in none")
-    chosen = []
+    chosen: dict[str, pa.Table] = {}
     facts: dict[str, Any] = {"states": sum(map(len, source.series)), "windows": counts}
     for k, (name, per_shape) in enumerate(
         (("train", size.train_per_shape), ("test", size.test_per_shape))
     ):
         wanted = dict.fromkeys(SHAPES, per_shape)
-        blended = blend(
+        chosen[name] = blend(
             parts[name],
             synthesize(wanted, seed=2 * seed + k),
             wanted,
             real_at_most=size.real_per_shape,
             seed=seed,
         )
-        real = blended.filter(pc.field("source") != "synthetic")
-        chosen.append(windows_from_table(blended))
-        facts[name] = {"windows": blended.num_rows, "from_the_log": _count(real)}
-    return chosen[0], chosen[1], facts
+        real = chosen[name].filter(pc.field("source") != "synthetic")
+        facts[name] = {"windows": chosen[name].num_rows, "from_the_log": _count(real)}
+    evaluated = folder.with_name("evaluation.parquet")
+    write_together({evaluated: chosen["test"]})
+    facts["sha256"] = hashlib.sha256(evaluated.read_bytes()).hexdigest()
+    return windows_from_table(chosen["train"]), windows_from_table(chosen["test"]), facts
 
 
 def _count(table: pa.Table) -> dict[str, int]:
@@ -197,7 +200,8 @@ def _draw(report: EvalReport, folder: Path) -> None:
 
 def _publish(folder: Path, root: Path, say: Say) -> None:
     from . import __version__
-    from .hub.contents import Material, build_contents
+    from .hub.contents import build_contents
+    from .hub.material import Material
     from .hub.plan import make_plan
     from .hub.publish import to_folder
 

@@ -78,3 +78,19 @@ def here(hub: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub
     disable_progress_bars()
     close_session()
     return hub
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the demo leaves it, with a small teacher that was trained whole."""
+    from runs import make_run, recipe_of
+
+    return make_run(tmp_path_factory.mktemp("whole") / "run", recipe_of("tiny"))
+
+
+@pytest.fixture(scope="session")
+def adapter_run(run: Path) -> Path:
+    """The same with an adapter, whose base is that teacher."""
+    from runs import make_adapter_run
+
+    return make_adapter_run(run.parent / "adapter", run)

@@ -46,7 +46,7 @@ def text_of(results: Any) -> str:
     return one_line_each(
         render(
             "eisv-lumen.md.jinja", ROOT / "blog", results=results, authors=["ada"],
-            table=markdown_table,
+            space=blog.SPACE, table=markdown_table,
         )
     )  # fmt: skip
 
@@ -239,3 +239,24 @@ def test_paragraphs_become_lines_and_nothing_else_does() -> None:
 def test_words_counts_what_is_read() -> None:
     assert words("---\na: b\n---\nOne [two](http://x.y) 3.5\n| four |\n```\nfive\n```\n") == 3
     assert blog.AUTHORS
+
+
+TABS = {"trajectory", "thermometer", "voice", "results"}
+LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)]*)#(\w+)\)")
+
+
+def test_the_claims_link_to_the_tabs_of_the_space_that_show_them() -> None:
+    text = text_of(complete())
+    links = LINK.findall(text)
+    assert {tab for _, _, tab in links} == TABS
+    assert {where for _, where, _ in links} == {blog.SPACE}
+    assert len({claim for claim, _, _ in links}) == len(links) >= 20
+    for part in re.split(r"^##+ ", text, flags=re.MULTILINE)[1:]:
+        title, body = part.split("\n", 1)
+        assert LINK.search(body) or title == "Results", title  # whose parts have their own
+
+
+def test_within_the_space_the_same_links_open_its_own_tabs() -> None:
+    inside = render_post(ROOT, space="")["blog/eisv-lumen.md"].decode()
+    assert inside.replace("](#", f"]({blog.SPACE}#") == POST
+    assert blog.SPACE not in inside

@@ -78,7 +78,8 @@ def test_the_dataset_card_counts_what_is_published() -> None:
     n = sum(COUNTS.values())
     cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
     assert cells[:2] == [
-        f"1,324 ({100 * 1324 / (n + 1234):.1f} %)", f"{COUNTS['convergence']} ({100 * 90 / n:.1f} %)"
+        f"1,324 ({100 * 1324 / (n + 1234):.1f} %)",
+        f"{COUNTS['convergence']} ({100 * 90 / n:.1f} %)",
     ]
     assert cells[-1] == "41.45 %"
     assert "| 4 | 65 % | 67.9 % |" in text

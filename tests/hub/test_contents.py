@@ -5,70 +5,27 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from hub_double import HubDouble
 from samples import FAST, on_disk
-from test_growth import part, series, source
+from test_growth import source
 
 from eisv_lumen.errors import InputError
-from eisv_lumen.evaluation.baselines import initial
-from eisv_lumen.evaluation.protocol import DECODINGS, Spoken, score
-from eisv_lumen.evaluation.report import EvalReport, provenance, write_report
-from eisv_lumen.expression.vocabulary import pattern_of
-from eisv_lumen.files import write_json
-from eisv_lumen.hub.contents import DATASET, TEACHER, Material, build_contents
+from eisv_lumen.files import read_json, write_json
+from eisv_lumen.hub.contents import build_contents
+from eisv_lumen.hub.material import Material
 from eisv_lumen.hub.plan import PublishPlan, make_plan
 from eisv_lumen.hub.publish import to_folder, to_hub
+from eisv_lumen.hub.repos import BASE, DATASET, TEACHER
 from eisv_lumen.hub.sync import sync
-from eisv_lumen.trajectory.dataset import build, write_parquet
-from eisv_lumen.trajectory.splits import split
+from runs import LOG, recipe_of
 
 ROOT = Path(__file__).parents[2]
-LOG = replace(series(2000), agent="lumen")
-RECIPE = {
-    "name": "demo", "note": "", "base": "tiny", "model": {"num_hidden_layers": 1},
-    "data": {"source": "synthetic", "window": 20, "style": "compact", "target": "initial"},
-    "training": {"max_steps": 1}, "lora": None,
-}  # fmt: skip
-
-
-def report() -> EvalReport:
-    """The law itself, scored by the real protocol."""
-    shapes = np.arange(90, dtype=np.int8) % 9
-    rng = np.random.default_rng(0)
-    results = []
-    for decoding in DECODINGS:
-        said = [initial()[c].tempered(decoding.temperature).sample(1, rng)[0] for c in shapes]
-        spoken = Spoken(said, [pattern_of(e) for e in said])
-        results.append(score(spoken, shapes, initial(), decoding, excess_nats=np.zeros(90)))
-    return EvalReport(
-        kind="measured", name="demo", title="a teacher", target="initial", note="",
-        results=results, provenance=provenance("eisv-lumen demo", seed=0, recipe=RECIPE),
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the demo leaves it, with an untrained teacher."""
-    from eisv_lumen.teacher.base_models import load_base
-
-    folder = tmp_path_factory.mktemp("run")
-    table = build(source(part(LOG, 0, 1500)))
-    for name, rows in split(table, seed=0).items():
-        write_parquet(folder / "dataset" / "window_20" / f"{name}.parquet", table.take(rows))
-    model, tokenizer = load_base("tiny", "compact", 0, {"num_hidden_layers": 1})
-    for saved in (model, tokenizer):
-        saved.save_pretrained(folder / "teacher" / "model")
-    write_json(folder / "teacher" / "training.json", {"recipe": RECIPE})
-    write_report(report(), folder / "report.json")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +42,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 def read(dataset, model):
     data = load_dataset(dataset)
+    ten = load_dataset(dataset, "window_10")
     teacher = AutoModelForCausalLM.from_pretrained(model)
     tokenizer = AutoTokenizer.from_pretrained(model)
     ids = tokenizer("warmth", return_tensors="pt").input_ids
     g = teacher.generation_config
     return [
         {name: split.num_rows for name, split in data.items()},
+        {name: split.num_rows for name, split in ten.items()},
+        [len(data["test"][0]["t"]), len(ten["test"][0]["t"])],
         data["train"].features["shape"].int2str(data["train"][0]["shape"]),
         [g.do_sample, g.temperature, g.top_k, g.top_p],
         teacher(ids).logits.double().sum().item(),
@@ -114,40 +74,55 @@ def test_a_stranger_reads_both_and_finds_the_same(
     assert on_disk(tmp_path) == on_hub and len(on_hub) == 4
     hub, folder = json.loads(script(STRANGER, tmp_path).stdout.splitlines()[-1])
     assert hub == folder
-    sizes, shape, decoding, _ = hub
+    sizes, shorter, lengths, shape, decoding, _ = hub
     assert set(sizes) == {"train", "validation", "test"} and sum(sizes.values()) > 120
+    assert shorter == sizes and lengths == [20, 10]
     assert shape and decoding == [True, 1.0, 0, 1.0]
 
 
-def test_the_published_dataset_grows_and_its_splits_share_no_state(
+def test_every_configuration_grows_and_no_two_splits_of_any_share_a_state(
     here: HubDouble, plan: PublishPlan
 ) -> None:
     to_hub(plan, "ada", backoff=FAST)
+    repo = here.repo("dataset", f"ada/{DATASET.name}")
+    card = repo.files()["README.md"]
+    assert b"Shards named `grown` were appended since then" in card
     outcome = sync(f"ada/{DATASET.name}", source(LOG), backoff=FAST)
-    assert 45 <= outcome.windows["window_20"] <= 50  # 50, less those that meet another split
-    spans: dict[str, list[tuple[float, float]]] = {}
-    for path, data in here.repo("dataset", f"ada/{DATASET.name}").files().items():
+    assert list(outcome.windows) == ["window_10", "window_15", "window_20"]
+    assert all(45 <= n <= 52 for n in outcome.windows.values())  # less those that meet a split
+    assert sync(f"ada/{DATASET.name}", source(LOG), backoff=FAST).status == "unchanged"
+    assert repo.files()["README.md"] == card
+    split_of: dict[float, str] = {}
+    known = {tuple(LOG.t[i : i + w]) for w in (10, 15, 20) for i in range(0, 2001 - w, 10)}
+    seen = set()
+    for path, data in repo.files().items():
         if path.endswith(".parquet"):
-            table = pq.read_table(io.BytesIO(data))
-            pairs = zip(table["t_start"].to_pylist(), table["t_end"].to_pylist(), strict=True)
-            spans.setdefault(path.split("/")[1].split("-")[0], []).extend(pairs)
-    for a in spans["train"]:
-        for other in ("validation", "test"):
-            assert all(a[1] < b[0] or b[1] < a[0] for b in spans[other])
+            config, split = path.split("/")[0], path.split("/")[1].split("-")[0]
+            for times in pq.read_table(io.BytesIO(data))["t"].to_pylist():
+                assert tuple(times) in known and (config, times[0]) not in seen
+                seen.add((config, times[0]))
+                assert {split_of.setdefault(t, split) for t in times} == {split}
+    for config in outcome.windows:  # all that came later is there, but for a border's width
+        late = [t for name, t in seen if name == config and t >= LOG.t[1540]]
+        assert len(late) == len(range(1540, 2001 - int(config.split("_")[1]), 10))
 
 
 def test_a_teacher_holds_no_pickle(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "run"
-    shutil.copytree(run, copy)
+    shutil.copytree(run / "teacher", copy / "teacher")
+    shutil.copy(run / "report.json", copy)
     (copy / "teacher/model/training_args.bin").write_bytes(b"")
     with pytest.raises(InputError, match=r"training_args\.bin: may hold a pickle"):
         build_contents(Material(ROOT, "ada", copy), ["teacher"])
 
 
-def test_the_teachers_repo_says_how_it_was_made(plan: PublishPlan) -> None:
+def test_the_teachers_repo_says_how_it_was_made(plan: PublishPlan, run: Path) -> None:
     repo = next(repo for repo in plan.repos if repo.name == TEACHER)
-    assert yaml.safe_load(repo.read("recipe.yaml")) == RECIPE
-    assert json.loads(repo.read("reports/demo.json"))["name"] == "demo"
+    recipe = yaml.safe_load(repo.read("recipe.yaml"))
+    assert recipe == recipe_of("tiny").model_dump(mode="json")
+    assert json.loads(repo.read("training.json"))["recipe"] == recipe
+    assert json.loads(repo.read("reports/demo.json"))["provenance"]["recipe"] == recipe
+    assert repo.read("reports/demo.parquet") == (run / "evaluation.parquet").read_bytes()
     assert b"model-index" in repo.read("README.md")
 
 
@@ -158,3 +133,65 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         build_contents(Material(ROOT, "ada", tmp_path), ["teacher"])
     parts = build_contents(Material(ROOT, "ada"))
     assert [name.name for name in parts] == ["eisv_coherence", "explorer"]
+
+
+ADAPTER = """
+import json, sys
+sys.modules["eisv_lumen"] = None  # a stranger has not installed it
+import torch
+from peft import AutoPeftModelForCausalLM, PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+def logits(model, name):
+    ids = AutoTokenizer.from_pretrained(name)("warmth", return_tensors="pt").input_ids
+    return model(ids).logits.double().sum().item()
+
+def read(base, adapter):  # as the card says
+    model = AutoModelForCausalLM.from_pretrained(base)
+    without = logits(model, base)
+    model = PeftModel.from_pretrained(model, adapter)
+    model.generation_config = GenerationConfig.from_pretrained(adapter)
+    g = model.generation_config
+    return [without, logits(model, adapter), [g.do_sample, g.temperature, g.top_k, g.top_p]]
+
+names = ["eisv-lumen-teacher-base", "eisv-lumen-teacher"]
+hub = read(*(f"ada/{name}" for name in names))
+folder = read(*(f"{sys.argv[1]}/models/{name}" for name in names))
+alone = AutoPeftModelForCausalLM.from_pretrained("ada/" + names[1])
+print(json.dumps([hub, folder, logits(alone, "ada/" + names[1])]))
+"""
+
+
+def test_a_stranger_loads_an_adapter_whose_base_travels_along(
+    here: HubDouble, tmp_path: Path, adapter_run: Path, script: Any
+) -> None:
+    contents = build_contents(Material(ROOT, "ada", adapter_run), ["teacher"])
+    assert set(contents) == {TEACHER, BASE}
+    adapter = make_plan(contents, version="1.0")
+    to_folder(adapter, tmp_path)
+    to_hub(adapter, "ada", backoff=FAST)
+    on_hub = {
+        f"{kind}s/{id.split('/')[1]}": repo.files() for (kind, id), repo in here.store.repos.items()
+    }
+    assert on_disk(tmp_path) == on_hub and len(on_hub) == 2
+    for repo in on_hub.values():  # nothing tells where it was made
+        assert not any(str(adapter_run.parent).encode() in data for data in repo.values())
+    config = json.loads(on_hub["models/eisv-lumen-teacher"]["adapter_config.json"])
+    assert config["base_model_name_or_path"] == "ada/eisv-lumen-teacher-base"
+    hub, folder, auto = json.loads(script(ADAPTER, tmp_path).stdout.splitlines()[-1])
+    without, taught, decoding = hub
+    assert hub == folder and auto == taught != without
+    assert decoding == [True, 1.0, 0, 1.0]
+
+
+def test_an_adapter_that_nobody_else_could_load_is_not_published(
+    adapter_run: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(adapter_run / "teacher", copy / "teacher")
+    shutil.copy(adapter_run / "report.json", copy)
+    record = read_json(copy / "teacher/training.json")
+    record["recipe"]["base"] = "tiny"
+    write_json(copy / "teacher/training.json", record)
+    with pytest.raises(InputError, match="'tiny' is no id of the Hub and no folder with config"):
+        build_contents(Material(ROOT, "ada", copy), ["teacher"])

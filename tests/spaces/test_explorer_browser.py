@@ -259,5 +259,14 @@ def test_each_claim_of_the_post_opens_the_tab_that_shows_it(visit):
 def test_links_in_the_post_and_in_the_address_open_a_tab(visit):
     page = visit(anchor="#post")
     page.locator("#tab-post").wait_for(state="visible")
-    page.locator("#post a[href='#thermometer']").first.click()
-    page.locator("#tab-thermometer").wait_for(state="visible")
+    links = page.locator("#post a[href^='#']")
+    opened = set()
+    for i in range(links.count()):  # the claims in the running text, and those below the figures
+        open_tab(page, "post")
+        tab = links.nth(i).get_attribute("href").removeprefix("#")
+        links.nth(i).click()
+        page.locator(f"#tab-{tab}").wait_for(state="visible")
+        page.locator("#tab-post").wait_for(state="hidden")
+        opened.add(tab)
+    assert opened == set(TABS) - {"post"} and links.count() > 20
+    playwright.expect(page.locator("#post a[href*='huggingface.co/spaces']")).to_have_count(0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import print_json
+from .options import Json
 
 if TYPE_CHECKING:
     from ..evaluation.report import EvalReport
@@ -20,14 +21,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-
 
 @app.command()
 def law(
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("results/law"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the voice that learns.")] = 0,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Compute what the law alone says of every baseline and of perfect imitation, exactly.
 
@@ -41,7 +40,7 @@ def law(
 @app.command()
 def published(
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("results/published"),
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Write the study's published figures in the schema of our own reports.
 
@@ -70,7 +69,7 @@ def show(
     ] = None,
     temperature: Annotated[float, typer.Option(help="With --metric.")] = 0.3,
     full: Annotated[bool, typer.Option("--full", help="Every metric, with its ceiling.")] = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Show a report as a table, and say what its numbers mean.
 
@@ -99,7 +98,7 @@ def show(
 def compare(
     reports: Annotated[list[Path], typer.Argument(help="Reports, or folders of them.")],
     metric: Annotated[str, typer.Option(help="The metric to compare.")] = "macro_coherence",
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Set reports side by side under each decoding they share.
 
@@ -126,6 +125,61 @@ def compare(
         print_json({"metric": metric, "rows": plain})
     else:
         _print_table(metric, ("report", "decoding", "value", "95 % interval", "perfect"), rows)
+
+
+@app.command()
+def reproduce(
+    model: Annotated[
+        str, typer.Argument(help="A published teacher: NS/NAME on the Hub, a folder.")
+    ],
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit on the Hub; main by default.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Up to this difference two figures count as the same.")
+    ] = 1e-6,
+    as_json: Json = False,
+) -> None:
+    """Measure a published teacher again, and compare with the reports that it carries.
+
+    Same weights, windows, decodings and seed: on the same kind of machine every figure is the
+    same, on another one it stays within its interval. A figure that does neither is shown, and
+    the command ends with exit code 1.
+
+    For instance:
+
+      eisv-lumen evaluate reproduce NS/eisv-lumen-teacher --revision v0.1.0
+
+      eisv-lumen evaluate reproduce published/models/eisv-lumen-teacher --json
+    """
+    from dataclasses import asdict
+
+    from ..evaluation.compare import compare as set_beside
+    from ..hub.fetch import base_beside, fetch_model
+    from ..teacher.reproduce import measure_again
+
+    folder = fetch_model(model, revision)
+    pairs = measure_again(
+        folder, base=base_beside(folder), say=lambda text: typer.echo(text, err=True)
+    )
+    figures = [figure for old, new in pairs for figure in set_beside(old, new, tolerance)]
+    counts = {v: sum(f.verdict == v for f in figures) for v in ("same", "within", "differs")}
+    if as_json:
+        print_json({"model": model, **counts, "figures": [asdict(figure) for figure in figures]})
+    else:
+        shown = [f for f in figures if not f.shape or f.verdict == "differs"]
+        rows: list[tuple[str, ...]] = [
+            (f.decoding, f.metric, f.shape, f"{f.reported:.6f}", f"{f.found:.6f}", f.verdict)
+            for f in shown
+        ]
+        header = ("decoding", "metric", "shape", "reported", "found", "verdict")
+        _print_table(model, header, rows)
+        typer.echo(
+            f"\n{len(figures)} figures, by shape too: {counts['same']} the same, "
+            f"{counts['within']} within their interval, {counts['differs']} differ"
+        )
+    if counts["differs"]:
+        raise typer.Exit(1)
 
 
 def show_report(report: EvalReport, full: bool = False) -> None:

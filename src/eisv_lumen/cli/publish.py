@@ -77,7 +77,8 @@ def publish(
     """
     from .. import __version__
     from ..errors import InputError
-    from ..hub.contents import Material, build_contents
+    from ..hub.contents import build_contents
+    from ..hub.material import Material
     from ..hub.plan import make_plan
     from ..hub.publish import to_folder, to_hub
 

@@ -16,16 +16,20 @@ from .front_matter import check_front_matter
 from .post_figures import agreement, blind_sighted, standing, trajectories
 from .render import Results, load_results, markdown_table, render
 
-__all__ = ["AUTHORS", "post_figures", "render_post", "words"]
+__all__ = ["AUTHORS", "SPACE", "post_figures", "render_post", "words"]
 
 AUTHORS: Final = ("hikewa",)
 """Hub users whom the front matter names: the owner of the published data set."""
+SPACE: Final = "https://huggingface.co/spaces/eisv-lumen/explorer"
+"""The Space whose tabs show what the post claims; `#thermometer` and the like open them."""
 _TEMPLATE: Final = "eisv-lumen.md.jinja"
 _STUDIED: Final[tuple[str, ...]] = ("v1", "v3", "v4", "v5", "v6")
 _NEEDED: Final = (("law", "imitator"), ("published", "v6"), ("study", "standing"))
 
 
-def render_post(root: str | os.PathLike[str], authors: Sequence[str] = AUTHORS) -> dict[str, bytes]:
+def render_post(
+    root: str | os.PathLike[str], authors: Sequence[str] = AUTHORS, space: str = SPACE
+) -> dict[str, bytes]:
     """Render the post: path to bytes, nothing written.
 
     Sections on runs that were not made are left out; what the law and the study say is needed.
@@ -36,6 +40,8 @@ def render_post(root: str | os.PathLike[str], authors: Sequence[str] = AUTHORS) 
         The repository, with `blog/` and `results/`.
     authors
         Hub users.
+    space
+        Address of the explorer Space, to whose tabs the claims link; "" for the post within it.
 
     Returns
     -------
@@ -56,7 +62,12 @@ def render_post(root: str | os.PathLike[str], authors: Sequence[str] = AUTHORS) 
                 "and `eisv-lumen evaluate published`"
             )
     text = render(
-        _TEMPLATE, base / "blog", results=results, authors=list(authors), table=markdown_table
+        _TEMPLATE,
+        base / "blog",
+        results=results,
+        authors=list(authors),
+        space=space,
+        table=markdown_table,
     )
     check_front_matter(text, "post")
     return {"blog/eisv-lumen.md": one_line_each(text).encode("utf-8"), **post_figures(results)}

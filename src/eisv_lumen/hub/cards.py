@@ -17,6 +17,7 @@ from .render import markdown_table, render
 
 __all__ = [
     "DatasetConfig",
+    "base_card",
     "dataset_card",
     "metric_card",
     "model_index",
@@ -220,6 +221,28 @@ def teacher_card(
         table=markdown_table,
     )
     check_front_matter(text, "model")
+    return text
+
+
+def base_card(root: Path, namespace: str, name: str, teacher: str, license: str) -> str:
+    """Render the card of a base that is published because a teacher's adapter needs it."""
+    from huggingface_hub import ModelCardData
+
+    data = ModelCardData(
+        license=license,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["eisv", "base"],
+    )
+    text = render(
+        "base.md.jinja",
+        root / "model_card",
+        metadata=data.to_yaml(line_break="\n").rstrip("\n"),
+        namespace=namespace,
+        name=name,
+        teacher=teacher,
+    )
+    check_front_matter(text, "base")
     return text
 
 

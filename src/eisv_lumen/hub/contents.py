@@ -2,69 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import InputError
-from ..files import json_bytes, read_json
+from .material import Material
 from .plan import CARD, Contents, RepoName, Source
+from .repos import DATASET, METRIC, TEACHER
+from .teacher_contents import teacher
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from .cards import DatasetConfig
 
-__all__ = ["DATASET", "METRIC", "PARTS", "TEACHER", "Material", "build_contents"]
-
-DATASET: Final = RepoName("dataset", "unitares-eisv-trajectories")
-METRIC: Final = RepoName("space", "eisv_coherence")
-TEACHER: Final = RepoName("model", "eisv-lumen-teacher")
+__all__ = ["PARTS", "build_contents"]
 
 _METRIC_MODULES: Final = ("vocabulary.py", "law.py", "coherence.py")
 _METRIC_FILES: Final = ("eisv_coherence.py", "app.py", "requirements.txt")
 _SPLITS: Final = ("train", "validation", "test")
-_LAST_STATES: Final = (4, 8, 10, 15, 20)
-_PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-_DECODING: Final = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-"""The teacher's generation config: the law itself, without a nucleus that nobody asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What the parts are made of.
-
-    Attributes
-    ----------
-    root
-        The repository, with `results/`, `spaces/` and the cards' templates.
-    namespace
-        Where it will be published: cards name it.
-    run
-        A folder as `eisv-lumen demo` leaves it, with `dataset/<config>/<split>.parquet`,
-        `teacher/` and `report.json`; None where there is none.
-    """
-
-    root: Path
-    namespace: str
-    run: Path | None = None
-
-    def of_run(self, part: str, name: str) -> Path:
-        """Return a file or folder of the run.
-
-        Raises
-        ------
-        InputError
-            There is none.
-        """
-        if self.run is None or not (self.run / name).exists():
-            where = "" if self.run is None else f"{self.run / name}: not there; "
-            raise InputError(
-                f"{part}: {where}give a folder that `eisv-lumen demo` has finished, with --run"
-            )
-        return self.run / name
 
 
 def metric(given: Material) -> Contents:
@@ -159,6 +116,7 @@ def _agreement(splits: dict[str, pa.Table]) -> dict[int, float]:
     """Share of labels that the last k states alone would get, by k."""
     import pyarrow as pa
 
+    from ..trajectory.agreement import LENGTHS
     from ..trajectory.dataset import windows_from_table
     from ..trajectory.windows import label_each
 
@@ -171,61 +129,17 @@ def _agreement(splits: dict[str, pa.Table]) -> dict[int, float]:
                 == whole.shape
             ).mean()
         )
-        for k in _LAST_STATES
+        for k in LENGTHS
         if k <= width
     }
-
-
-def teacher(given: Material) -> Contents:
-    """Return the teacher: weights in safetensors, tokenizer, recipe, report, and the card."""
-    import yaml
-
-    from ..evaluation.report import read_report
-    from .cards import teacher_card
-
-    model = given.of_run("teacher", "teacher/model")
-    record = read_json(given.of_run("teacher", "teacher/training.json"))
-    report_path = given.of_run("teacher", "report.json")
-    report = read_report(report_path)
-    files: dict[str, Source] = {}
-    for path in sorted(path for path in model.rglob("*") if path.is_file()):
-        if path.suffix in _PICKLES:
-            raise InputError(f"{path}: may hold a pickle; save the model in safetensors")
-        files[path.relative_to(model).as_posix()] = path
-    card = teacher_card(
-        given.root,
-        given.namespace,
-        TEACHER.name,
-        [report],
-        record["recipe"],
-        adapter="adapter_config.json" in files,
-        temperature=_DECODING["temperature"],
-        dataset=DATASET.name,
-        metric=METRIC.name,
-    )
-    recipe = yaml.safe_dump(record["recipe"], sort_keys=False, allow_unicode=True)
-    files |= {
-        CARD: card.encode("utf-8"),
-        "generation_config.json": _generation_config(files.get("generation_config.json")),
-        "recipe.yaml": recipe.encode("utf-8"),
-        "training.json": given.of_run("teacher", "teacher/training.json"),
-        f"reports/{report.name}.json": report_path,
-    }
-    return {TEACHER: files}
-
-
-def _generation_config(saved: Source | None) -> bytes:
-    config: dict[str, Any] = json.loads(saved.read_bytes()) if isinstance(saved, Path) else {}
-    config.pop("_from_model_config", None)  # else transformers may derive it anew
-    return json_bytes(config | _DECODING)
 
 
 def explorer(given: Material) -> Contents:
     """Return the explorer Space: its app, the wheel, results, post, and the run's teacher."""
     from .space_contents import EXPLORER, explorer_contents
 
-    models = {}
-    if given.run is not None and (given.run / "teacher" / "training.json").is_file():
+    models = {}  # a whole model alone: the base of an adapter would not travel along
+    if given.run is not None and (given.run / "teacher" / "model" / "config.json").is_file():
         models[TEACHER.name] = given.run / "teacher"
     files = explorer_contents(given.root, given.namespace, models=models)
     return {RepoName("space", EXPLORER): files}

@@ -10,7 +10,7 @@ from ..errors import InputError
 
 __all__ = ["Kind", "check_front_matter", "is_hub_id"]
 
-Kind = Literal["dataset", "model", "space", "post"]
+Kind = Literal["dataset", "model", "base", "space", "post"]
 _COLORS: Final = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 _LICENSES: Final = ("apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc0-1.0", "bsd-3-clause")
 _SIZES: Final = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M")
@@ -39,6 +39,12 @@ _RULES: Final[dict[str, dict[str, _Rule]]] = {
         "datasets": (list, None, True),
         "tags": (list, None, True),
         "model-index": (list, None, True),
+    },
+    "base": {
+        "license": (str, (*_LICENSES, "other"), True),
+        "library_name": (str, ("transformers",), True),
+        "pipeline_tag": (str, ("text-generation",), True),
+        "tags": (list, None, True),
     },
     "space": {
         "title": (str, None, True),

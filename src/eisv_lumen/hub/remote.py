@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -171,12 +172,14 @@ class Hub:
                 if add.upload_info.size >= _BIG:
                     self.api.preupload_lfs_files(additions=[add], free_memory=False, **where)
                     uploaded(add.upload_info.size)
-            info = self.api.create_commit(
-                operations=[*adds, *(CommitOperationDelete(path) for path in delete)],
-                commit_message=message,
-                parent_commit=parent,
-                **where,
-            )
+            with warnings.catch_warnings():  # a model's evaluation windows are meant to be there
+                warnings.filterwarnings("ignore", message="It seems that you are about to commit a")
+                info = self.api.create_commit(
+                    operations=[*adds, *(CommitOperationDelete(path) for path in delete)],
+                    commit_message=message,
+                    parent_commit=parent,
+                    **where,
+                )
         except Exception as error:
             if is_transient(error) or status_of(error) in (409, 412):
                 raise MovedError from error

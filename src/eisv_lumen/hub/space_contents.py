@@ -188,10 +188,11 @@ def _model(name: str, folder: Path) -> dict[str, Source]:
 
 
 def _post(root: Path) -> dict[str, bytes]:
-    """Return the post and its figures as they lie in the Space."""
+    """Return the post and its figures as they lie in the Space, whose own tabs it links to."""
     from .blog import render_post
 
-    rendered = {path.removeprefix("blog/"): data for path, data in render_post(root).items()}
+    post = render_post(root, space="")
+    rendered = {path.removeprefix("blog/"): data for path, data in post.items()}
     figures = {path: data for path, data in rendered.items() if path.startswith("figures/")}
     text = next(data for path, data in rendered.items() if path.endswith(".md"))
     return {"post.md": text, **figures}

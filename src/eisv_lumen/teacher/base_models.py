@@ -24,6 +24,7 @@ __all__ = [
     "TINY",
     "Placement",
     "Teacher",
+    "base_place",
     "choose_placement",
     "load_base",
     "load_teacher",
@@ -120,11 +121,33 @@ def load_base(
 
         tokenizer = build_tokenizer(style)
         return build_model(tokenizer, style, seed, **(fields or {})), tokenizer
-    return _from_pretrained(str(_smollm2()) if base == SMOLLM2 else base, dtype)
+    return _from_pretrained(base_place(base), dtype)
 
 
-def load_teacher(folder: str | os.PathLike[str], device: str | None = None) -> Teacher:
+def base_place(base: str) -> str:
+    """Return where a pretrained base lies: its folder, or its id on the Hub.
+
+    Raises
+    ------
+    InputError
+        It comes with a package that is not installed.
+    """
+    return str(_smollm2()) if base == SMOLLM2 else base
+
+
+def load_teacher(
+    folder: str | os.PathLike[str], device: str | None = None, base: str | None = None
+) -> Teacher:
     """Load a trained teacher from the folder that `train` wrote, a copy of it, or the Hub.
+
+    Parameters
+    ----------
+    folder
+        Where it lies; an adapter lies in a folder.
+    device
+        As for `choose_placement`.
+    base
+        Where an adapter's base lies, in place of what the adapter itself says.
 
     Raises
     ------
@@ -135,7 +158,7 @@ def load_teacher(folder: str | os.PathLike[str], device: str | None = None) -> T
     path = Path(folder)
     where = str(path / "model" if (path / "model").is_dir() else path)
     if (Path(where) / "adapter_config.json").is_file():
-        model, tokenizer = _with_adapter(where, placement.dtype)
+        model, tokenizer = _with_adapter(where, placement.dtype, base)
     else:
         model, tokenizer = _from_pretrained(where, placement.dtype)
     tokenizer.padding_side = "left"
@@ -165,12 +188,12 @@ def _from_pretrained(where: str, dtype: str) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _with_adapter(where: str, dtype: str) -> tuple[Any, Any]:
+def _with_adapter(where: str, dtype: str, base: str | None) -> tuple[Any, Any]:
     from peft import PeftConfig, PeftModel
     from transformers import AutoTokenizer
 
-    base = PeftConfig.from_pretrained(where).base_model_name_or_path
-    model, _ = _from_pretrained(str(_smollm2()) if base == SMOLLM2 else base, dtype)
+    base = base or str(PeftConfig.from_pretrained(where).base_model_name_or_path)
+    model, _ = _from_pretrained(base_place(base), dtype)
     merged = PeftModel.from_pretrained(model, where, use_safetensors=True).merge_and_unload()
     return merged, AutoTokenizer.from_pretrained(where, trust_remote_code=False)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,10 @@ from .score import answer_log_probs
 if TYPE_CHECKING:
     from .base_models import Teacher
 
-__all__ = ["evaluate_teacher", "excess_nats", "listen", "teacher_report"]
+__all__ = ["DRAWS", "evaluate_teacher", "excess_nats", "listen", "teacher_report"]
 
+DRAWS: Final = 16
+"""Draws of the law a window, for excess nats."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -42,7 +44,7 @@ def evaluate_teacher(
     laws: Sequence[ExpressionLaw],
     *,
     decodings: Sequence[Decoding] = (*DECODINGS, INHERITED),
-    draws: int = 16,
+    draws: int = DRAWS,
     seed: int = 0,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[DecodedResult]:
@@ -105,7 +107,7 @@ def teacher_report(
     command: str,
     data: Mapping[str, Any],
     note: str = "",
-    draws: int = 16,
+    draws: int = DRAWS,
     seed: int = 0,
     say: Callable[[str], None] = lambda text: None,
 ) -> EvalReport:
@@ -147,7 +149,7 @@ def teacher_report(
         provenance=provenance(
             command,
             seed=seed,
-            data={**data, "training_sha256": record["data_sha256"]},
+            data={**data, "draws": draws, "training_sha256": record["data_sha256"]},
             model={k: record[k] for k in ("parameters", "steps", "cpu_s", "wall_s")},
             recipe=record["recipe"],
         ),
@@ -180,7 +182,7 @@ def excess_nats(
     laws: Sequence[ExpressionLaw],
     temperature: float = 1.0,
     *,
-    draws: int = 16,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> Floats:
     """Return each window's excess nats, shape (n,): an unbiased estimate from `draws` draws.

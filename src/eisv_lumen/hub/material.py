@@ -1,0 +1,46 @@
+"""What the parts of a publish are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+
+__all__ = ["Material"]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the parts are made of.
+
+    Attributes
+    ----------
+    root
+        The repository, with `results/`, `spaces/` and the cards' templates.
+    namespace
+        Where it will be published: cards name it.
+    run
+        A folder as `eisv-lumen demo` leaves it, with `dataset/<config>/<split>.parquet`,
+        `teacher/`, `report.json` and the windows that it was made on, `evaluation.parquet`; None
+        where there is none.
+    """
+
+    root: Path
+    namespace: str
+    run: Path | None = None
+
+    def of_run(self, part: str, name: str) -> Path:
+        """Return a file or folder of the run.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        if self.run is None or not (self.run / name).exists():
+            where = "" if self.run is None else f"{self.run / name}: not there; "
+            raise InputError(
+                f"{part}: {where}give a folder that `eisv-lumen demo` has finished, with --run"
+            )
+        return self.run / name
