@@ -6,7 +6,7 @@ import pytest
 from eisv_lumen.errors import InputError
 from eisv_lumen.expression.law import EXPRESSIONS, initial_laws
 from eisv_lumen.teacher.examples import answer_ids, draw_examples, prompt_ids, trl_rows
-from eisv_lumen.teacher.packing import IGNORED, branches, model_inputs
+from eisv_lumen.teacher.packing import IGNORED, answer_states, branches, model_inputs
 from eisv_lumen.teacher.prompt import render_answer
 from eisv_lumen.teacher.tiny import build_model, build_tokenizer
 from eisv_lumen.teacher.train import training_rows
@@ -81,14 +81,13 @@ def test_answers_that_share_a_prompt_compute_what_rows_of_their_own_do(examples)
     prompts = prompt_ids(tokenizer, ["SHAPE: convergence", examples.prompts[0]])
     answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in (0, 100, 2000)])
     packed = model_inputs([branches(p, answers) for p in prompts], tokenizer.pad_token_id)
-    labels = packed.pop("labels")
     with torch.inference_mode():
-        got = model(**packed).logits
+        got = model.get_output_embeddings()(answer_states(model, packed))
         for i, prompt in enumerate(prompts):
-            start = len(prompt) - 1
+            start = 0
             for answer in answers:
                 alone = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 :]
                 span = slice(start, start + len(answer) + 1)
                 torch.testing.assert_close(got[i, span], alone, atol=1e-5, rtol=1e-5)
-                assert labels[i, span].tolist() == [IGNORED, *answer]
+                assert packed["labels"][i, span].tolist() == [IGNORED, *answer]
                 start += len(answer) + 1

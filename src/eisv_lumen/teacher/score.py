@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..expression.law import EXPRESSIONS
 from ..expression.vocabulary import TOKENS
 from .examples import answer_ids, prompt_ids
-from .packing import IGNORED, branches, model_inputs
+from .packing import IGNORED, answer_states, branches, model_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -84,32 +84,25 @@ def answer_log_probs(
             at = order[start : start + batch_size]
             batch = [rows[i] for i in at]
             inputs = model_inputs(batch, tokenizer.pad_token_id)
-            labels = inputs.pop("labels")
-            chosen = _chosen_log_probs(teacher.model, inputs, labels, temperature)
-            for i, row, steps in zip(at.tolist(), batch, chosen, strict=True):
-                branch = np.array(row["branch"])
-                found[i] = np.bincount(branch, steps[: branch.size], index.shape[1] + 1)[1:]
+            steps = _log_probs(teacher.model, inputs, temperature)
+            for i, branch, row in zip(at.tolist(), inputs["branch"].numpy(), steps, strict=True):
+                own = branch != IGNORED
+                found[i] = np.bincount(branch[own], row[own], index.shape[1] + 1)[1:]
     return found
 
 
-def _chosen_log_probs(
-    model: Any, inputs: dict[str, torch.Tensor], labels: torch.Tensor, temperature: float
-) -> Floats:
+def _log_probs(model: Any, inputs: dict[str, torch.Tensor], temperature: float) -> Floats:
     """Return each label's log-probability in the label's place, (rows, length); elsewhere 0."""
     import torch
 
-    first = int((labels != IGNORED).any(0).nonzero()[0])
-    logits = model(
-        **{name: value.to(model.device) for name, value in inputs.items()},
-        use_cache=False,
-        logits_to_keep=labels.shape[1] - first + 1,
-    ).logits
-    wanted = labels[:, first:]
-    answer = wanted != IGNORED
-    scaled = logits[:, :-1][answer.to(model.device)].float() / temperature
-    steps = torch.log_softmax(scaled, -1).cpu().gather(1, wanted[answer][:, None])[:, 0]
+    labels = inputs["labels"]
+    states = answer_states(model, {k: v.to(model.device) for k, v in inputs.items()})
+    answer = labels[:, 1:] != IGNORED
+    logits = model.get_output_embeddings()(states[:, :-1][answer.to(states.device)])
+    chosen = labels[:, 1:][answer]
+    steps = torch.log_softmax(logits.float() / temperature, -1).cpu().gather(1, chosen[:, None])
     out = torch.zeros(labels.shape, dtype=torch.float64)
-    out[:, first:][answer] = steps.double()
+    out[:, 1:][answer] = steps[:, 0].double()
     return np.asarray(out.numpy())
 
 

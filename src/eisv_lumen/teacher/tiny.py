@@ -106,6 +106,8 @@ def build_tokenizer(style: Style) -> Any:
 def build_model(tokenizer: Any, style: Style, seed: int, **fields: Any) -> Any:
     """Build an untrained Qwen3 whose number entries start out as smooth functions of the number.
 
+    The head's rows for numbers, which no answer holds, start out equal (see `head`).
+
     Parameters
     ----------
     tokenizer
@@ -141,7 +143,8 @@ def build_model(tokenizer: Any, style: Style, seed: int, **fields: Any) -> Any:
     table = model.get_input_embeddings().weight
     ids = tokenizer.get_vocab()
     rows: dict[str, list[tuple[int, int]]] = {}
-    for word, name, code in _number_words(style):
+    numbers = _number_words(style)
+    for word, name, code in numbers:
         rows.setdefault(name, []).append((ids[word], code))
     features = {
         id(scale): smooth_features(scale, config.hidden_size, rng)
@@ -153,6 +156,9 @@ def build_model(tokenizer: Any, style: Style, seed: int, **fields: Any) -> Any:
         column = rng.normal(0, spread, config.hidden_size)
         values = column + spread * features[id(NUMBERS[style][name])][code]
         table.data[torch.from_numpy(entry)] = torch.from_numpy(values).to(table.dtype)
+    if not config.tie_word_embeddings:
+        # No answer holds a number: rows that begin equal stay so, and `head` makes use of it.
+        model.get_output_embeddings().weight.data[[ids[word] for word, _, _ in numbers]] = 0
     return model
 
 

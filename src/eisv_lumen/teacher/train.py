@@ -16,10 +16,12 @@ from ..expression.law import EXPRESSIONS
 from ..files import read_json, write_json
 from .base_models import Placement, choose_placement, load_base, stay_awake
 from .examples import Examples, answer_ids, prompt_ids
-from .packing import IGNORED, BranchCollator, branches
+from .head import answer_loss, silent_words
+from .packing import IGNORED, BranchCollator, answer_states, branches
 from .recipe import Recipe, check_model_fields, lora_config, sft_config
 
 if TYPE_CHECKING:
+    import torch
     from datasets import Dataset
 
 __all__ = ["check_recipe", "train", "training_rows"]
@@ -92,7 +94,9 @@ def train(
     from transformers import PrinterCallback
 
     started = time.perf_counter(), time.process_time()
-    trainer = _trainer_class(recipe.muon_learning_rate)(
+    answered = {label for row in rows["labels"] for label in row} - {IGNORED}
+    silent = silent_words(model.get_output_embeddings().weight, answered) if lora is None else None
+    trainer = _trainer_class(recipe.muon_learning_rate, silent)(
         model=model,
         args=args,
         train_dataset=rows,
@@ -140,6 +144,12 @@ def check_recipe(recipe: Recipe) -> None:
     sft_config(recipe, output_dir=_CHECKPOINTS, bf16=False, use_cpu=True)
     lora_config(recipe)
     check_model_fields(recipe)
+    for name in ("activation_checkpointing", "gradient_checkpointing"):
+        if recipe.data.draws > 1 and recipe.training.get(name):
+            raise InputError(
+                f"training.{name}: with data.draws={recipe.data.draws} answers share their "
+                "prompt's cache, which cannot be computed again; use draws: 1 or leave it out"
+            )
 
 
 def training_rows(
@@ -269,13 +279,12 @@ def _save(model: Any, tokenizer: Any, recipe: Recipe, folder: Path) -> None:
     aside.rename(folder)
 
 
-def _trainer_class(muon_lr: float | None) -> Any:
+def _trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
     """Return SFTTrainer with the same loss, whose head is given the answers' positions alone.
 
     TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
     four fifths of a step of the tiny base, and all but the answers' positions are thrown away.
     """
-    import torch
     from trl import SFTTrainer  # type: ignore[attr-defined]
 
     class AnswerTrainer(SFTTrainer):
@@ -303,20 +312,20 @@ def _trainer_class(muon_lr: float | None) -> Any:
             num_items_in_batch: Any = None,
         ) -> Any:
             labels = inputs["labels"]
-            given = {name: value for name, value in inputs.items() if name != "labels"}
-            first = int((labels != IGNORED).any(0).nonzero()[0])
-            keep = labels.shape[1] - first + 1  # the logits before a label are its prediction
-            outputs = model(**given, use_cache=False, logits_to_keep=keep)
-            wanted = labels[:, first:]
-            answer = wanted != IGNORED
-            total = torch.nn.functional.cross_entropy(
-                outputs.logits[:, :-1][answer].float(), wanted[answer], reduction="sum"
-            )
+            if "branch" in inputs:
+                states = answer_states(model, inputs)
+            else:
+                given = {name: value for name, value in inputs.items() if name != "labels"}
+                states = model(
+                    **given, use_cache=False, output_hidden_states=True, logits_to_keep=1
+                ).hidden_states[-1]
+            head = cast(Any, self.model).get_output_embeddings().weight
+            total = answer_loss(states, labels, head, silent)
             if num_items_in_batch is None:
-                loss = total / answer.sum()
+                loss = total / (labels[:, 1:] != IGNORED).sum()
             else:  # counted over all ranks; the ranks' gradients are averaged
                 loss = total / num_items_in_batch * self.accelerator.num_processes
-            return (loss, outputs) if return_outputs else loss
+            return (loss, {"states": states}) if return_outputs else loss
 
     return AnswerTrainer
 

@@ -1,0 +1,79 @@
+"""The loss over a large vocabulary of which answers use little, exactly and cheaply.
+
+Rows of the head that begin equal and are no label's stay equal: at each step the softmax gives
+them the same probability, so the same gradient. Their share of the softmax is then their number
+times one exponential. For `tiny`, whose vocabulary is numbers for nineteen parts in twenty, the
+head costs a fifteenth of what it would; the weights are those of plain training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from .packing import IGNORED
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["answer_loss", "silent_words"]
+
+
+def silent_words(weight: torch.Tensor, answered: Collection[int]) -> torch.Tensor | None:
+    """Return which rows of a head are equal to one another and no label's, if several are.
+
+    Parameters
+    ----------
+    weight
+        (vocabulary, hidden).
+    answered
+        Words that are labels.
+
+    Returns
+    -------
+    boolean tensor, (vocabulary,), or None
+        The largest such group.
+    """
+    import torch
+
+    _, group, count = torch.unique(weight.detach(), dim=0, return_inverse=True, return_counts=True)
+    silent = group == count.argmax()
+    silent[list(answered)] = False
+    return silent if int(silent.sum()) > 1 else None
+
+
+def answer_loss(
+    states: torch.Tensor,
+    labels: torch.Tensor,
+    weight: torch.Tensor,
+    silent: torch.Tensor | None,
+) -> torch.Tensor:
+    """Return the sum of the labels' cross-entropies [nats], each given the state before it.
+
+    Parameters
+    ----------
+    states
+        (rows, length, hidden).
+    labels
+        (rows, length); `IGNORED` is left out.
+    weight
+        (vocabulary, hidden), the head.
+    silent
+        As `silent_words` found; None for the plain softmax.
+    """
+    import torch
+
+    answer = labels[:, 1:] != IGNORED
+    wanted = labels[:, 1:][answer]
+    before = states[:, :-1][answer]
+    if silent is None:
+        logits = before @ weight.t()
+    else:
+        # The mean of equal rows is each of them, and hands each its own share of the gradient.
+        spoken = ~silent
+        logits = before @ torch.cat([weight[spoken], weight[silent].mean(0, keepdim=True)]).t()
+        number = torch.zeros(logits.shape[1])
+        number[-1] = silent.sum().log()
+        logits = logits + number.to(logits)
+        wanted = (spoken.cumsum(0) - 1)[wanted]
+    return torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
