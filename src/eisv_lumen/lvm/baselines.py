@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,6 @@ from .alignment.answers import Predictor, articles_of
 from .alignment.articles import Floats, unit
 from .alignment.floors import fit_floors
 from .alignment.ranking import Doubles
-
 from .sequences import SequenceSet
 
 __all__ = ["BASELINES", "baseline", "oracle", "ridge", "shuffled_targets"]
@@ -31,12 +30,18 @@ _UNTRAINED: Final[dict[str, Callable[[Floats], Floats]]] = {
     "minus-last": lambda c: -c[:, -1],
     "random": _random,
 }
-BASELINES: Final = (*_UNTRAINED, "lag-cosine", "lag-cosine-centred", "ridge", "ridge-shuffled")
+BASELINES: Final = (
+    *_UNTRAINED, "lag-cosine", "lag-cosine-centred", "ridge", "ridge-shuffled", "oracle",
+)  # fmt: skip
 """Names that `lvm align` takes in place of a trained model."""
 
 
 def baseline(
-    name: str, *, train: SequenceSet | None = None, validation: SequenceSet | None = None
+    name: str,
+    *,
+    train: SequenceSet | None = None,
+    validation: SequenceSet | None = None,
+    asked: Sequence[SequenceSet] = (),
 ) -> Predictor:
     """Build a baseline by its name.
 
@@ -48,6 +53,8 @@ def baseline(
         What ridge regression is fitted to.
     validation
         What the lag cosines' weights are fitted to, and ridge's penalty is chosen on.
+    asked
+        All sets that an oracle will be asked of.
 
     Raises
     ------
@@ -56,6 +63,8 @@ def baseline(
     """
     if name in _UNTRAINED:
         return Predictor(name, predict=_UNTRAINED[name])
+    if name == "oracle":
+        return oracle(*asked)
     if name not in BASELINES:
         raise InputError(f"{name}: no model folder and no baseline; use {', '.join(BASELINES)}")
     if validation is None:
@@ -133,19 +142,22 @@ def shuffled_targets(sequences: SequenceSet, seed: int) -> np.typing.NDArray[np.
     return out
 
 
-def oracle(sequences: SequenceSet) -> Predictor:
-    """Know every window of a set by its context; say the context's mean of any other.
+def oracle(*sets: SequenceSet) -> Predictor:
+    """Know every window of the sets by its context; say the context's mean of any other.
 
     It has to be asked to be right: with its context changed it knows no more than the topic. So
     it passes tests of order as a real perfect model would.
     """
-    contexts = sequences.contexts()
-    known = {c.tobytes(): row for c, row in zip(contexts, sequences.target_rows, strict=True)}
+    known = {
+        context.tobytes(): target
+        for s in sets
+        for context, target in zip(s.contexts(), s.targets(), strict=True)
+    }
 
     def predict(asked: Floats) -> Floats:
-        found = [known.get(np.ascontiguousarray(c).tobytes(), -1) for c in asked]
-        rows = np.array(found, np.int64)
-        return np.where((rows >= 0)[:, None], sequences.vectors[rows], asked.mean(axis=1))
+        found = [known.get(c.tobytes()) for c in asked]
+        other = asked.mean(axis=1)
+        return np.stack([o if y is None else y for y, o in zip(found, other, strict=True)])
 
     return Predictor("oracle", predict=predict)
 

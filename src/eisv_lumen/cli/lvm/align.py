@@ -1,5 +1,168 @@
 """The causal alignment tests and the table that compares models."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+from .. import print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...lvm.alignment.report import AlignmentReport
+
 app = typer.Typer()
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command()
+def align(
+    model: Annotated[str, typer.Argument(help="A trained model's folder, or a baseline's name.")],
+    validation: Annotated[
+        Path, typer.Option(help="Sequences that temperatures and floors are fitted to.")
+    ],
+    test: Annotated[Path, typer.Option(help="Sequences of other articles, which are read.")],
+    ood: Annotated[Path | None, typer.Option(help="Sequences of another corpus.")] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="Training sequences: adds ridge's null to the floors.")
+    ] = None,
+    null: Annotated[
+        list[str] | None,
+        typer.Option(help="A model taught on shuffled articles, as a floor; may be repeated."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the report here (JSON).")] = None,
+    name: Annotated[str | None, typer.Option(help="What tables call the model.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of shuffled contexts and resamples.")] = 0,
+    as_published: Annotated[
+        bool,
+        typer.Option("--as-published", help="Bring the published test's numerical slips back."),
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Test whether a model predicts the next chunk: as published, and calibrated.
+
+    Each calibrated gate stands between a floor and a ceiling, with an interval over articles.
+    Baselines: copy-last, context-mean, minus-last, random, lag-cosine, lag-cosine-centred, ridge,
+    ridge-shuffled, oracle.
+
+    For example:
+
+      eisv-lumen lvm align runs/p1 --validation seq/validation --test seq/test --out p1.json
+
+      eisv-lumen lvm align copy-last --validation seq/validation --test seq/test --as-published
+    """
+    import sys
+
+    from ...evaluation.report import provenance
+    from ...lvm.alignment.report import rounded, write_alignment
+    from ...lvm.alignment.run import align as run
+    from ...lvm.baselines import baseline
+    from ...lvm.model_files import facts_of, predictor
+    from ...lvm.storage import read_sequences
+
+    places = {"validation": validation, "test": test} | ({"ood": ood} if ood else {})
+    sets = {key: read_sequences(place) for key, place in places.items()}
+    taught = read_sequences(train) if train else None
+    asked = list(sets.values())
+    fitted = {"train": taught, "validation": sets["validation"], "asked": asked}
+    mine = predictor(model, name, **fitted)  # type: ignore[arg-type]
+    nulls = [predictor(other, f"null: {Path(other).name}", **fitted) for other in null or ()]  # type: ignore[arg-type]
+    if taught is not None and mine.ahead == 0 and mine.name != "ridge-shuffled":
+        typer.echo("fitting ridge's null", err=True)
+        nulls.append(baseline("ridge-shuffled", train=taught, validation=sets["validation"]))
+    typer.echo(f"asking {mine.name} about {sum(map(len, asked))} windows", err=True)
+    report = run(
+        mine, validation=sets["validation"], test=sets["test"], ood=sets.get("ood"), nulls=nulls,
+        names={key: str(place) for key, place in places.items()}, seed=seed,
+        as_published=as_published,
+        provenance=provenance(
+            " ".join(["eisv-lumen", *sys.argv[1:]]), seed=seed, model=facts_of(model),
+            data={"train": str(train)} if train else {},
+        ),
+    )  # fmt: skip
+    if out is not None:
+        write_alignment(report, out)
+        typer.echo(f"wrote {out}", err=True)
+    if as_json:
+        print_json(rounded(report.model_dump(by_alias=True)))
+    else:
+        _show(report)
+
+
+@app.command()
+def compare(
+    reports: Annotated[list[Path], typer.Argument(help="Reports of `align`, or folders of them.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    figure: Annotated[Path | None, typer.Option(help="Draw it, too (.svg or .png).")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Set models side by side: floors, ceilings and intervals, from their reports.
+
+    For example:
+
+      eisv-lumen lvm compare results/lvm --markdown --figure figures/lvm.svg
+    """
+    from ...errors import InputError
+    from ...files import write_bytes
+    from ...lvm.alignment.report import read_alignments
+    from ...lvm.alignment.table import COMPARED, compare_rows
+
+    if figure is not None and figure.suffix not in (".svg", ".png"):
+        raise InputError(f"{figure}: name a file that ends in .svg or .png")
+    found = read_alignments(reports)
+    tests = {report.sets["test"] for report in found}
+    if len(tests) > 1:
+        named = ", ".join(sorted(f"{t.name} ({t.windows} windows)" for t in tests))
+        raise InputError(
+            f"the reports were read on different sets: {named}; compare like with like"
+        )
+    rows = compare_rows(found)
+    if figure is not None:
+        from ...hub.alignment_figures import compare_models
+
+        write_bytes(figure, compare_models(found, kind=figure.suffix[1:]))
+        typer.echo(f"wrote {figure}", err=True)
+    if as_json:
+        print_json({"columns": list(COMPARED), "rows": [list(row) for row in rows]})
+    elif markdown:
+        from ...hub.render import markdown_table
+
+        typer.echo(markdown_table(list(COMPARED), [list(row) for row in rows]))
+    else:
+        _print_table("the next chunk", COMPARED, rows)
+
+
+def _show(report: AlignmentReport) -> None:
+    from ...lvm.alignment.table import GATES, PUBLISHED, gate_rows, published_rows
+
+    facts = report.sets["test"]
+    title = f"{report.name} on {facts.name}: {facts.windows} windows of {facts.articles} articles"
+    _print_table(title, GATES, gate_rows(report))
+    if report.published is None:
+        return
+    how = "with its slips" if report.published.as_published else "slips mended"
+    for place, tests in (("", report.published.inside), (", ood", report.published.outside)):
+        if tests:
+            typer.echo()
+            _print_table(f"as published, {how}{place}", PUBLISHED, published_rows(tests))
+    both = {None: "no other corpus given", True: "yes", False: "no"}[report.published.all_on_both]
+    three = "yes" if report.published.three_of_five else "no"
+    typer.echo(f"\nthree of five: {three}; all five on both sets: {both}")
+
+
+def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    import shutil
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for i, column in enumerate(header):
+        table.add_column(column, justify="left" if i < 2 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=max(200, shutil.get_terminal_size().columns), highlight=False).print(table)

@@ -76,7 +76,7 @@ def contexts_of(articles: Sequence[Article]) -> Floats:
 
 
 def backward(articles: Sequence[Article]) -> Floats:
-    """Contexts from the other side: the K chunks after each target, the nearest last.
+    """Contexts from the other side, as far from each target: the K chunks after, nearest last.
 
     Returns
     -------
@@ -85,7 +85,8 @@ def backward(articles: Sequence[Article]) -> Floats:
     """
     rows = []
     for a in articles:
-        after = [a.rows_at(offset) for offset in range(a.context_length, 0, -1)]
+        offsets = range(a.context_length + a.ahead, a.ahead, -1)
+        after = [a.rows_at(offset) for offset in offsets]
         whole = np.logical_and.reduce([present for _, present in after])
         behind = np.stack([row for row, _ in after], axis=1)
         rows.append(np.where(whole[:, None], behind, a.context_rows))

@@ -15,7 +15,7 @@ from .published import ROLLOUT_STEPS
 from .ranking import Said
 from .readings import Answers
 
-__all__ = ["Predictor", "ask", "ask_plainly", "articles_of"]
+__all__ = ["Predictor", "articles_of", "ask", "ask_plainly"]
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,21 @@ class Predictor:
     name
         As in tables.
     predict
-        (N, K, D) contexts to (N, D) vectors; None for a ranker.
+        (N, K, D) contexts to (N, D) vectors; None for what only ranks.
     scores
         (n, K, D) contexts and a (m, D) pool to (n, m) scores; None where the cosine with
         `predict` is meant.
+    ahead
+        Chunks between context and what is predicted.
     """
 
     name: str
     predict: Callable[[Floats], Floats] | None = None
     scores: Callable[[Floats, Floats], Floats] | None = None
-
-    @property
-    def is_ranker(self) -> bool:
-        """Whether it scores candidates and predicts no vector."""
-        return self.predict is None
+    ahead: int = 0
 
 
-def articles_of(sequences: SequenceSet) -> tuple[Article, ...]:
+def articles_of(sequences: SequenceSet, ahead: int = 0) -> tuple[Article, ...]:
     """Cut a set into its articles.
 
     Raises
@@ -51,12 +49,13 @@ def articles_of(sequences: SequenceSet) -> tuple[Article, ...]:
     InputError
         It has no windows.
     """
-    if len(sequences) == 0:
-        raise InputError("the set of sequences has no windows; give longer articles")
-    return articles_of_rows(
+    found = articles_of_rows(
         sequences.vectors, sequences.article, sequences.position, sequences.starts,
-        sequences.context_length,
+        sequences.context_length, ahead,
     )  # fmt: skip
+    if not found:
+        raise InputError("the set of sequences has no windows; give longer articles")
+    return found
 
 
 def ask_plainly(model: Predictor, articles: Sequence[Article]) -> Said:
@@ -72,7 +71,7 @@ def ask(
     Parameters
     ----------
     model
-        Asked with whole arrays: eleven passes for a ranker of none, one for each kind of context.
+        Asked with whole arrays, one for each kind of context; never window by window.
     articles
         Of one set.
     seed
@@ -89,15 +88,15 @@ def ask(
     plain = _say(model, articles, contexts)
     mixed = _say(model, articles, shuffled(contexts, seed))
     behind = _say(model, articles, backward(articles))
-    if model.is_ranker:
+    if model.predict is None:
         return Answers(plain, mixed, behind)
-    assert isinstance(plain, np.ndarray)
-    assert isinstance(mixed, np.ndarray)
+    vectors = plain if isinstance(plain, np.ndarray) else _predict(model, contexts)
     ablated = {
-        name: [mixed] if name == "shuffled" else [_predict(model, c) for c in those]
+        name: [_predict(model, c) for c in those]
         for name, those in ablate(contexts, seed, restore=restore).items()
     }
-    return Answers(plain, mixed, behind, ablated, roll_out(model, contexts, plain))
+    steps = None if model.ahead else roll_out(model, contexts, vectors)
+    return Answers(plain, mixed, behind, vectors, ablated, steps)
 
 
 def roll_out(model: Predictor, contexts: Floats, first: Floats) -> Floats:
@@ -112,9 +111,8 @@ def roll_out(model: Predictor, contexts: Floats, first: Floats) -> Floats:
 
 
 def _say(model: Predictor, articles: Sequence[Article], contexts: Floats) -> Said:
-    if not model.is_ranker:
+    if model.scores is None:
         return _predict(model, contexts)
-    assert model.scores is not None
     found = []
     for a in articles:
         scores = np.asarray(model.scores(contexts[a.windows], a.chunks), np.float32)
@@ -137,5 +135,7 @@ def _predict(model: Predictor, contexts: Floats) -> Floats:
         )
     bad = ~np.isfinite(found).all(axis=1)
     if bad.any():
-        raise InputError(f"{model.name}, window {int(np.argmax(bad))}: its prediction is not finite")
+        raise InputError(
+            f"{model.name}, window {int(np.argmax(bad))}: its prediction is not finite"
+        )
     return found

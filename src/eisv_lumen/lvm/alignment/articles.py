@@ -30,11 +30,13 @@ class Article:
     position : (m,) int64
         Each chunk's place in the article; strictly increasing.
     starts : (n,) int64
-        Row in `chunks` of each window's first context chunk; the target is K rows further on.
+        Row in `chunks` of each window's first context chunk.
     windows : (n,) int64
         Place of each window in the set that the article is part of.
     context_length : int
         K.
+    ahead : int
+        Chunks between context and target: 0, or 1 for models of the chunk after next.
     """
 
     chunks: Floats
@@ -42,6 +44,7 @@ class Article:
     starts: Ints
     windows: Ints
     context_length: int
+    ahead: int = 0
 
     @property
     def context_rows(self) -> Ints:
@@ -51,7 +54,7 @@ class Article:
     @property
     def target_rows(self) -> Ints:
         """(n,) rows of the targets."""
-        return self.starts + self.context_length
+        return self.starts + self.context_length + self.ahead
 
     def rows_at(self, offset: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """Rows `offset` places after the target, and where there is one.
@@ -92,6 +95,7 @@ def articles_of_rows(
     position: npt.NDArray[np.integer],
     starts: npt.NDArray[np.integer],
     context_length: int,
+    ahead: int = 0,
 ) -> tuple[Article, ...]:
     """Cut a set of windows over one array of chunks into its articles.
 
@@ -103,14 +107,19 @@ def articles_of_rows(
         Each chunk's article, never decreasing, and its place there.
     starts : (N,)
         Row of each window's first context chunk, in any order.
-    context_length : int
-        K.
+    context_length, ahead : int
+        As in `Article`.
 
     Returns
     -------
     tuple of Article
-        Those that hold a window.
+        Those that hold a window. Windows whose target is not there are left out, and the others
+        counted anew.
     """
+    target = np.minimum(starts + context_length + ahead, len(article) - 1)
+    span = context_length + ahead
+    whole = (article[target] == article[starts]) & (position[target] == position[starts] + span)
+    starts = starts[whole]
     edges = np.flatnonzero(np.diff(article)) + 1
     firsts, lasts = np.r_[0, edges], np.r_[edges, len(article)]
     of = np.searchsorted(edges, starts, side="right")
@@ -123,6 +132,7 @@ def articles_of_rows(
             starts[windows].astype(np.int64) - firsts[code],
             windows,
             context_length,
+            ahead,
         )
         for code, windows in zip(found, np.split(order, begins[1:]), strict=True)
     )

@@ -131,9 +131,7 @@ def best_floor(bits: Mapping[str, Doubles]) -> str:
     return max(bits, key=lambda name: float(bits[name].mean()))
 
 
-def _identification(
-    found: Readings, articles: ArticleBootstrap, optimum: Optimum | None
-) -> Gate:
+def _identification(found: Readings, articles: ArticleBootstrap, optimum: Optimum | None) -> Gate:
     name = best_floor(found.floor_bits)
     top, top_name = (
         (found.uniform, "log2 N") if optimum is None else (optimum.readings.bits, optimum.name)

@@ -116,7 +116,7 @@ def published_tests(
     if ablated is not None:
         cosine = _cosine(articles, p)
         change = {
-            name: np.mean([_cosine(articles, unit(one)) - cosine for one in ablated[name]])
+            name: float(np.mean([_cosine(articles, unit(one)) - cosine for one in ablated[name]]))
             for name in ABLATIONS
         }
         tests.append(_test("C", "change of cosine under ablation", change, ood))
@@ -149,7 +149,7 @@ def cosine_at(articles: Sequence[Article], p: Floats, offset: int) -> npt.NDArra
     out = np.full(len(p), np.nan)
     for a in articles:
         rows, present = a.rows_at(offset)
-        cosine = np.einsum("nd,nd->n", p[a.windows], a.chunks[rows], optimize=True)
+        cosine = np.einsum("nd,nd->n", p[a.windows], a.chunks[rows])
         out[a.windows] = np.where(present, cosine, np.nan)
     return out
 

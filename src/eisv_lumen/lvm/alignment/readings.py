@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from .articles import Article, Floats, unit
 from .floors import Floors, Readout, fit_floors, fit_readout, lag_scores
@@ -44,15 +43,19 @@ class Answers:
         On the contexts, each in an order of its own (`ablations.shuffled`).
     backward
         On the contexts from the other side (`ablations.backward`).
+    vectors : (N, D), optional
+        Predicted vectors on the contexts as they are: `plain` itself, but of a model that also
+        ranks. The others below are of such vectors, too.
     ablated
-        Vectors on `ablations.ablate`, by its names; not of a ranker.
-    rollout : (N, H, D)
-        Vectors predicted one after another, each fed back; not of a ranker.
+        On `ablations.ablate`, by its names.
+    rollout : (N, H, D), optional
+        One after another, each fed back.
     """
 
     plain: Said
     shuffled: Said | None = None
     backward: Said | None = None
+    vectors: Floats | None = None
     ablated: Mapping[str, Sequence[Floats]] | None = None
     rollout: Floats | None = None
 
@@ -126,7 +129,11 @@ class Readings:
 
 
 def calibrate(
-    articles: Sequence[Article], answers: Answers, nulls: Mapping[str, Said]
+    articles: Sequence[Article],
+    answers: Answers,
+    nulls: Mapping[str, Said],
+    *,
+    n: int | None = None,
 ) -> Calibration:
     """Fit floors, temperatures and scales to articles that will not be read.
 
@@ -138,13 +145,18 @@ def calibrate(
         What the model says of them: `plain`, and `shuffled` where order is to be read.
     nulls
         What models say that were taught on data without order, by name.
+    n : int, optional
+        N of the whole set that was asked, where `articles` are a part of it.
     """
-    said = {"": answers.plain, COPY: copy_last(articles), **nulls}
+    said = {"": answers.plain, COPY: copy_last(articles, n), **nulls}
     mixed = answers.shuffled
+    vectors = {name: s for name, s in said.items() if name and isinstance(s, np.ndarray)}
+    if answers.vectors is not None:
+        vectors[""] = answers.vectors
     return Calibration(
         fit_floors(articles),
         {name: fit_readout(articles, s) for name, s in said.items()},
-        {name: _scale(articles, s) for name, s in said.items() if isinstance(s, np.ndarray)},
+        {name: _scale(articles, s) for name, s in vectors.items()},
         None if mixed is None else fit_readout(articles, mixed),
     )
 
@@ -195,7 +207,7 @@ def read(
         behind = cosines(articles, answers.backward, centred=mine.centred)
         forward = _arrow(articles, scores, behind, mine.beta, size)
     plain = Readings(**found._asdict(), floor_bits=floor_bits, lost=lost, forward=forward)
-    if not isinstance(answers.plain, np.ndarray):
+    if answers.vectors is None:
         return plain
     return _with_vectors(plain, articles, answers, nulls, fitted, size)
 
@@ -225,7 +237,7 @@ def copy_last(articles: Sequence[Article], n: int | None = None) -> Floats:
     size = sum(a.windows.size for a in articles) if n is None else n
     out = np.zeros((size, articles[0].chunks.shape[1]), np.float32)
     for a in articles:
-        out[a.windows] = a.chunks[a.target_rows - 1]
+        out[a.windows] = a.chunks[a.context_rows[:, -1]]
     return out
 
 
@@ -241,7 +253,8 @@ def _arrow(
 
     def hide_both(article: Article, scores: Floats) -> Floats:
         out = hide_context(article, scores)
-        after = [article.rows_at(offset) for offset in range(1, article.context_length + 1)]
+        offsets = range(article.ahead + 1, article.ahead + article.context_length + 1)
+        after = [article.rows_at(offset) for offset in offsets]
         present = np.logical_and.reduce([here for _, here in after])
         whole[article.windows] = np.where(present, 0.0, np.nan)
         for rows, _ in after:
@@ -264,7 +277,7 @@ def _with_vectors(
     n: int,
 ) -> Readings:
     """Add what can be read of predicted vectors alone."""
-    said = np.asarray(answers.plain, np.float32)
+    said = np.asarray(answers.vectors, np.float32)
     scaled = np.float32(fitted.scales[""]) * said
     with_last, target_with_last = np.full(n, np.nan), np.full(n, np.nan)
     scalars = np.full(n, np.nan)
@@ -297,8 +310,6 @@ def _with_vectors(
     )
 
 
-
-
 def _errors(articles: Sequence[Article], predictions: Floats, n: int) -> Doubles:
     out = np.full(n, np.nan)
     for a in articles:
@@ -317,6 +328,6 @@ def _rollout_floors(articles: Sequence[Article], steps: int, n: int) -> dict[str
         with_others = np.einsum("md,md->m", others, a.chunks)
         for h in range(steps):
             rows, present = a.rows_at(h)
-            last[a.windows, h] = np.where(present, gram[a.target_rows - 1, rows], np.nan)
+            last[a.windows, h] = np.where(present, gram[a.context_rows[:, -1], rows], np.nan)
             mean[a.windows, h] = np.where(present, with_others[rows], np.nan)
     return {COPY: last, "article mean": mean, "random direction": np.where(np.isnan(last), last, 0)}

@@ -56,7 +56,8 @@ class ArticleBootstrap:
         return percentiles(self.ratios(over, under))
 
     def _sums(self, values: npt.ArrayLike) -> Doubles:
-        return np.bincount(self.codes, np.asarray(values, np.float64), self.n_articles)
+        sums = np.bincount(self.codes, np.asarray(values, np.float64), self.n_articles)
+        return np.asarray(sums, np.float64)
 
 
 def percentiles(resampled: Doubles) -> tuple[float, float]:
