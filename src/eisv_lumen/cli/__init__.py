@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 _GROUPS = {
     "demo": "The main job from nothing: log, dataset, teacher, report.",
     "data": "Sources to a typed dataset; label agreement.",
+    "cluster": "Windows of many agents and years, on many machines.",
     "voice": "The rule-based voice: its law, what it says, how it learns.",
     "teacher": "Train a language model to imitate the voice.",
     "student": "Distil a voice that the standard library alone can speak.",

@@ -1,0 +1,120 @@
+"""`eisv-lumen cluster`: windows and labels of many agents and years, on many machines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import print_json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Windows of many agents and years, on many machines.",
+    rich_markup_mode=None,
+)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command()
+def windows(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="States (.parquet) or governance updates (.jsonl): a file, folder or pattern, by "
+            "path or by address (s3://…, hf://datasets/…)."
+        ),
+    ],
+    out: Annotated[str, typer.Option(help="Folder for the windows, by path or by address.")],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="A Dask scheduler, tcp://HOST:8786; by default, this machine's cores."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of this machine; by default, one a core.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Limit of a process of this machine.")] = "2GiB",
+    window: Annotated[int, typer.Option(min=2, help="States in a window.")] = 20,
+    stride: Annotated[
+        int, typer.Option(min=1, help="States from one window's start to the next's.")
+    ] = 10,
+    part: Annotated[int, typer.Option(min=1, help="Windows in a file.")] = 1 << 16,
+    name: Annotated[str | None, typer.Option(help="What the rows' column `source` says.")] = None,
+    scratch: Annotated[
+        str | None, typer.Option(help="Folder for states to be sorted, which all workers reach.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Cut any number of states into windows, and label them; run it again, and it goes on.
+
+    The files hold the same bytes whatever the workers, and whatever files the states came in.
+
+    For instance:
+      eisv-lumen cluster windows logs/ --out windows/
+      eisv-lumen cluster windows 's3://lake/updates/*.jsonl' --out s3://lake/windows
+        --scheduler tcp://head:8786
+    """
+    from ..cluster.build import build_windows
+    from ..cluster.workers import hire
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    with hire(scheduler, workers=workers, memory=memory, say=say) as crew:
+        built = build_windows(
+            source, out, crew, window=window, stride=stride, part=part, name=name, scratch=scratch
+        )
+    if as_json:
+        print_json(asdict(built))
+        return
+    typer.echo(
+        f"{built.windows:,} windows of {built.states:,} states and {built.agents:,} agents in "
+        f"{built.parts:,} files; {built.null_rows:,} rows had a NULL"
+    )
+    typer.echo(
+        f"{built.workers} workers, at most {built.peak_memory / 1e6:.0f} MB each; "
+        f"{built.bytes_in / 1e6:.0f} MB read, {built.bytes_scratch / 1e6:.0f} MB sorted anew, "
+        f"{built.bytes_out / 1e6:.0f} MB written; "
+        + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in built.wall_s.items()),
+        err=True,
+    )
+
+
+@app.command()
+def plan(
+    measured: Annotated[
+        Path, typer.Argument(help="What a run took: a results file of benchmarks.bench_cluster.")
+    ],
+    states: Annotated[float, typer.Option(min=1, help="States of the run that is planned.")],
+    cores: Annotated[int, typer.Option(min=1, help="Cores of the cluster, a worker each.")],
+    price: Annotated[
+        float, typer.Option(min=0, help="What a core costs an hour, in your currency.")
+    ],
+    ordered: Annotated[
+        bool, typer.Option(help="The states lie by agent and time: nothing has to be sorted.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Plan a larger run on paper, from the rates of a measured one.
+
+    Example: eisv-lumen cluster plan results/cluster/measured.json --states 1e9 --cores 64
+    --price 0.05
+    """
+    from ..cluster.plan import plan_run, read_rates
+
+    found = plan_run(read_rates(measured, ordered=ordered), int(states), cores, price)
+    if as_json:
+        print_json(asdict(found))
+        return
+    typer.echo(
+        f"{found.states:,} states: {found.windows:,} windows, {found.core_hours:.1f} core-hours, "
+        f"{found.wall_s / 60:.0f} min on {found.cores} cores, cost {found.cost:.2f}"
+    )
+    typer.echo(
+        f"reads {found.bytes_in / 1e9:.1f} GB, writes {found.bytes_out / 1e9:.1f} GB and, in "
+        f"between, {found.bytes_scratch / 1e9:.1f} GB; {found.memory / 1e6:.0f} MB a worker"
+    )

@@ -1,0 +1,1 @@
+"""Windows and labels on many machines: the same files as one machine writes (extra `cluster`)."""

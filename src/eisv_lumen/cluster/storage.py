@@ -1,0 +1,151 @@
+"""Folders and files by address, wherever fsspec reaches: `/data`, `s3://…`, `hf://…`, `memory://…`.
+
+A file here is whole or not there: on a local disk it is renamed into place, in an object store it
+is put at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..files import json_bytes, write_bytes
+from ..trajectory.dataset import write_parquet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["File", "find", "open_file", "read_bytes", "remove", "save_json", "save_table", "scheme"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file by its address: its length [bytes], and a key that changes with its content."""
+
+    path: str
+    size: int
+    key: str
+
+
+def scheme(address: str) -> str:
+    """Return the protocol of an address; `file` for a path."""
+    return address.partition("://")[0] if "://" in address else "file"
+
+
+def find(address: str, suffixes: tuple[str, ...]) -> list[File]:
+    """Return the files that an address holds, in order of name.
+
+    Parameters
+    ----------
+    address
+        A file, a folder (searched with all its folders) or a pattern with `*`.
+    suffixes
+        Endings that count in a folder.
+
+    Raises
+    ------
+    InputError
+        It cannot be reached, or holds no such file.
+    """
+    try:
+        fs, path = _filesystem(address)
+        if "*" in path:
+            names = fs.glob(path)
+        elif fs.isdir(path):
+            names = fs.find(path)
+        else:
+            names = [path] if fs.exists(path) else []
+        wanted = sorted(n for n in names if n.endswith(suffixes) and "/." not in n[len(path) :])
+        found = [File(_address(fs, n), int(fs.info(n)["size"]), str(fs.ukey(n))) for n in wanted]
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{address}: cannot be reached ({_text(error)})") from error
+    if not found:
+        raise InputError(f"{address}: no {' or '.join(suffixes)} there")
+    return found
+
+
+def open_file(address: str) -> Any:
+    """Open a file to read bytes.
+
+    Raises
+    ------
+    InputError
+        It is not there, or cannot be read.
+    """
+    fs, path = _filesystem(address)
+    try:
+        return fs.open(path, "rb")
+    except OSError as error:
+        raise InputError(f"{address}: cannot be read ({_text(error)})") from error
+
+
+def read_bytes(address: str) -> bytes | None:
+    """Return what a file holds; None where there is none."""
+    fs, path = _filesystem(address)
+    try:
+        return bytes(fs.cat_file(path))
+    except FileNotFoundError:
+        return None
+
+
+def save_json(address: str, value: Any) -> None:
+    """Write JSON in the form of our files, whole or not at all."""
+    _save(address, json_bytes(value))
+
+
+def save_table(address: str, table: pa.Table) -> tuple[str, int]:
+    """Write a table as `dataset.write_parquet` does, byte for byte; return SHA-256 and length."""
+    if scheme(address) == "file":
+        write_parquet(address, table)
+        data = Path(address).read_bytes()
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            aside = Path(folder) / "part.parquet"
+            write_parquet(aside, table)
+            data = aside.read_bytes()
+        _save(address, data)
+    return hashlib.sha256(data).hexdigest(), len(data)
+
+
+def remove(address: str) -> None:
+    """Remove a folder with all it holds, where it is there."""
+    fs, path = _filesystem(address)
+    if fs.exists(path):
+        fs.rm(path, recursive=True)
+
+
+def _save(address: str, data: bytes) -> None:
+    if scheme(address) == "file":
+        write_bytes(address, data)
+        return
+    fs, path = _filesystem(address)
+    with suppress(NotImplementedError):  # a store without folders
+        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+    try:
+        fs.pipe_file(path, data)
+    except OSError as error:
+        raise InputError(f"{address}: cannot be written ({_text(error)})") from error
+
+
+def _filesystem(address: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        fs, path = fsspec.url_to_fs(address)
+    except (ValueError, ImportError) as error:
+        raise InputError(f"{address}: cannot be reached ({_text(error)})") from error
+    fs.invalidate_cache()
+    return fs, path
+
+
+def _address(fs: Any, path: str) -> str:
+    return path if "file" in fs.protocol else str(fs.unstrip_protocol(path))
+
+
+def _text(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

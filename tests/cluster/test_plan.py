@@ -1,0 +1,40 @@
+"""A plan is arithmetic on a measured run."""
+
+import json
+
+import pytest
+
+from eisv_lumen.cluster.plan import plan_run, read_rates
+from eisv_lumen.errors import InputError
+
+BUILT = {
+    "windows": 100, "states": 1_000, "bytes_in": 50_000, "bytes_scratch": 60_000,
+    "bytes_out": 90_000, "workers": 2, "peak_memory": 10**8,
+    "wall_s": {"arrange": 0.5, "label": 1.5},
+}  # fmt: skip
+
+
+@pytest.fixture
+def measured(tmp_path):
+    path = tmp_path / "measured.json"
+    alone = {**BUILT, "workers": 1, "wall_s": {"label": 1.0}}
+    runs = [{"layout": "interleaved", "built": BUILT}, {"layout": "interleaved", "built": alone}]
+    path.write_text(json.dumps({"runs": [*runs, {"layout": "ordered", "built": alone}]}))
+    return path
+
+
+def test_a_run_a_thousand_times_as_large_takes_a_thousand_times_as_much(measured):
+    plan = plan_run(read_rates(measured), 10**6, cores=8, price=0.9)
+    assert plan.core_hours == pytest.approx(4 * 1_000 / 3600)  # 2 s of two workers
+    assert plan.wall_s == pytest.approx(4_000 / 8)
+    assert plan.cost == pytest.approx(1.0)
+    assert (plan.windows, plan.bytes_out, plan.memory) == (10**5, 90 * 10**6, 10**8)
+    assert plan_run(read_rates(measured, ordered=True), 10**6, 1, 0).wall_s == pytest.approx(1_000)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"runs": []}', '{"runs": [{"layout": 1}]}'])
+def test_another_file_is_refused(tmp_path, text):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="not a results file"):
+        read_rates(path)
