@@ -152,7 +152,7 @@ def _carry_first_axis(draws: Floats, centre: Floats) -> Floats:
     scale = np.einsum("ij,ij->i", mirror, mirror)
     along = np.einsum("ij,ij->i", mirror, draws)
     factor = np.where(scale > 1e-12, 2 * along / np.maximum(scale, 1e-12), 0)
-    return draws - factor[:, None].astype("f4") * mirror
+    return np.asarray(draws - factor[:, None] * mirror, dtype=np.float32)
 
 
 def _unit(x: NDArray[np.floating]) -> Floats:

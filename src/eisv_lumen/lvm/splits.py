@@ -12,6 +12,7 @@ from .sequences import SequenceSet
 
 __all__ = [
     "check_disjoint",
+    "corpora",
     "corpus_of",
     "draw_articles",
     "pool",
@@ -30,6 +31,11 @@ def corpus_of(article_id: str) -> str:
     'wiki'
     """
     return article_id.partition("/")[0]
+
+
+def corpora(article_ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the corpora of some articles, sorted."""
+    return tuple(sorted(set(map(corpus_of, article_ids))))
 
 
 def draw_articles(
@@ -58,17 +64,16 @@ def draw_articles(
     """
     if any(s <= 0 for s in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
         raise InputError(f"shares {dict(shares)}: each must be above 0, and their sum 1")
-    corpora: dict[str, list[str]] = {}
-    for name in sorted(set(article_ids)):
-        corpora.setdefault(corpus_of(name), []).append(name)
+    every = sorted(set(article_ids))
     out: dict[str, list[str]] = {split: [] for split in shares}
-    for number, (corpus, names) in enumerate(sorted(corpora.items())):
+    for corpus in corpora(every):
+        names = [name for name in every if corpus_of(name) == corpus]
         if len(names) < len(shares):
             raise InputError(
                 f"corpus {corpus!r}: {len(names)} articles for {len(shares)} splits; add articles "
                 "or leave splits out"
             )
-        order = np.random.default_rng([seed, number]).permutation(len(names))
+        order = np.random.default_rng([seed, *corpus.encode()]).permutation(len(names))
         # One article each first, so that no split of a small corpus is empty.
         spare = len(names) - len(shares)
         ends = np.rint(np.cumsum(list(shares.values())) * spare).astype(int)
@@ -124,7 +129,7 @@ def pool(parts: Sequence[SequenceSet]) -> SequenceSet:
         for field in ("encoder", "dim", "context_length"):
             if (a := getattr(first, field)) != (b := getattr(part, field)):
                 raise InputError(
-                    f"article {part.article_ids[0]!r}: {field} {b!r}, but {a!r} in the set before "
+                    f"article {part.article_ids[:1]}: {field} {b!r}, but {a!r} in the set before "
                     "it; embed all with one encoder and one context length"
                 )
         if twice := sorted(seen & set(part.article_ids)):
