@@ -1,0 +1,290 @@
+"""From a teacher to a student: ask it for its laws of windows, and fit a student to them.
+
+A teacher that is told the shape becomes nine rows: its mean law of each shape's windows. A teacher
+that reads summaries becomes rows and a network that mixes them. One that reads the states becomes
+nine rows, too: for states the student has the nine rules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..evaluation.report import installed_versions
+from ..expression.vocabulary import SHAPES
+from ..files import atomic_path, json_bytes, read_json, write_bytes, write_json
+from ..teacher.data import target_laws
+from ..teacher.prompt import render_summaries, render_windows
+from ..teacher.recipe import DataRecipe
+from . import reader
+from .export import Net, Rows, make_student, write_student
+from .fit import NetRecipe, fit_mixed_rows, fit_net, fit_rows, rows_of_laws
+from .probe import BEGINNINGS, beginning_pmf
+from .reader import Student
+
+__all__ = ["Asked", "DistilRecipe", "ask", "distil", "distil_law"]
+
+Floats = npt.NDArray[np.float64]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DistilRecipe:
+    """How much a teacher is asked, and how the student is fitted.
+
+    Attributes
+    ----------
+    per_shape
+        Windows of each shape whose whole law is asked for, as far as there are so many.
+    whole
+        Windows in the teacher's own mix of shapes whose whole law is asked for (blind teachers).
+    windows
+        Windows in that mix of which the first two tokens are asked for; of as many, `per_shape`
+        are picked.
+    seed
+        Of the windows; no recipe of a teacher makes windows from it.
+    net
+        How the network is fitted.
+    """
+
+    per_shape: int = 24
+    whole: int = 240
+    windows: int = 20_000
+    seed: int = 1_000_003
+    net: NetRecipe = field(default_factory=NetRecipe)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Windows as a teacher is shown them.
+
+    Attributes
+    ----------
+    prompts : list of str
+    shape : ndarray, shape (n,), int8
+    summary : ndarray, shape (n, 14)
+    """
+
+    prompts: list[str]
+    shape: npt.NDArray[np.int8]
+    summary: Floats
+
+    def take(self, index: npt.NDArray[np.intp]) -> Asked:
+        """Return the windows at `index`."""
+        return Asked([self.prompts[i] for i in index], self.shape[index], self.summary[index])
+
+    def first_of_each(self, n: int) -> npt.NDArray[np.intp]:
+        """Return the positions of the first `n` windows of each shape that there is."""
+        return np.concatenate([np.flatnonzero(self.shape == c)[:n] for c in range(len(SHAPES))])
+
+
+def ask(data: DataRecipe, n: int, seed: int) -> Asked:
+    """Make windows of the kind that a teacher was taught, and render them as it was shown them.
+
+    Parameters
+    ----------
+    data
+        What the teacher's recipe says of its data.
+    n
+        Windows in all; balanced where the recipe balances them.
+    seed
+        Their seed.
+    """
+    if data.source == "summaries":
+        from ..trajectory.lumen_like import summaries_like_real
+
+        shape, summary = summaries_like_real(n, seed)
+        return Asked(render_summaries(summary, data.style, shape), shape, summary)
+    each = max(1, n // len(SHAPES))
+    if data.source == "lumen_like":
+        from ..trajectory.lumen_like import balanced_windows
+
+        windows = balanced_windows(each, window=data.window, seed=seed)
+    else:
+        from ..trajectory.dataset import synthesize, windows_from_table
+
+        counts = dict.fromkeys(SHAPES, each)
+        windows = windows_from_table(
+            synthesize(counts, window=data.window, v_max=data.v_max, seed=seed)
+        )
+    return Asked(render_windows(windows, data.style), windows.shape, windows.summary)
+
+
+def distil(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    recipe: DistilRecipe | None = None,
+    *,
+    say: Say = lambda text: None,
+) -> dict[str, Any]:
+    """Distil the teacher that `teacher.train` wrote to a folder.
+
+    Parameters
+    ----------
+    folder
+        The model and its `training.json`.
+    out
+        Folder for `student.json`, `reader.py` and `distilled.json`. What the teacher said is kept
+        in `asked/` there: a run that was killed goes on, and ends with the same bytes.
+    recipe
+        How.
+    say
+        Told of progress.
+
+    Returns
+    -------
+    dict
+        What `distilled.json` holds: teacher, recipe, what was found, versions.
+
+    Raises
+    ------
+    InputError
+        There is no trained teacher, or its tokenizer splits EISV tokens.
+    """
+    chosen, source, target_dir = recipe or DistilRecipe(), Path(folder), Path(out)
+    training = read_json(source / "training.json")
+    data = DataRecipe.model_validate(training["recipe"]["data"])
+    digest = _digest(source, chosen)
+    teacher = _Teacher(source, target_dir / "asked", digest, say)
+    asked = ask(data, chosen.windows, chosen.seed)
+    law = rows_of_laws(target_laws(data.target))
+    balanced = asked.first_of_each(chosen.per_shape)
+    net = None
+    if data.style == "blind":
+        natural = np.arange(min(chosen.whole, len(asked.prompts)))
+        picked = np.concatenate([natural, balanced])
+        weight = np.repeat([2 / 3, 1 / 3], [natural.size, balanced.size])
+        weight /= np.repeat([natural.size, balanced.size], [natural.size, balanced.size])
+        laws = teacher.laws("whole", asked.take(picked))
+        say("fitting the rows")
+        rows, mixed = law, fit_mixed_rows(laws, weight, law)
+        begins = teacher.beginnings("begins", asked)
+        say("fitting the network")
+        net = fit_net(asked.summary, begins, mixed, BEGINNINGS, chosen.net)
+    else:
+        shown = asked.take(balanced)
+        laws = teacher.laws("whole", shown)
+        rows = _mean_rows(laws, shown.shape, law)
+    student = make_student(rows, net)
+    record = {
+        "teacher": {"recipe": training["recipe"]["name"], "sha256": digest[0]},
+        "style": data.style,
+        "target": data.target,
+        "recipe": asdict(chosen),
+        "mass_outside_the_support": float(1 - laws.sum(1).mean()),
+        "versions": installed_versions(),
+    }
+    _write(student, record, target_dir)
+    return record
+
+
+def distil_law(
+    target: str,
+    out: str | os.PathLike[str],
+    recipe: DistilRecipe | None = None,
+    *,
+    blind: bool = False,
+) -> dict[str, Any]:
+    """Write the student of a teacher that imitates perfectly: the law's own rows.
+
+    Parameters
+    ----------
+    target
+        `initial` or `learned`, as for recipes.
+    out, recipe
+        As for `distil`.
+    blind
+        Whether it is to read summaries: a network then learns the true shapes of Lumen-like ones.
+    """
+    chosen = recipe or DistilRecipe()
+    laws = target_laws(target)
+    rows = rows_of_laws(laws)
+    net: Net | None = None
+    if blind:
+        from ..trajectory.lumen_like import summaries_like_real
+
+        shape, summary = summaries_like_real(chosen.windows, chosen.seed)
+        begins = np.stack([law.pmf for law in laws]) @ BEGINNINGS
+        net = fit_net(summary, begins[shape], rows, BEGINNINGS, chosen.net)
+    record = {
+        "teacher": {"law": target},
+        "style": "blind" if blind else "compact",
+        "target": target,
+        "recipe": asdict(chosen),
+        "versions": installed_versions(),
+    }
+    _write(make_student(rows, net), record, Path(out))
+    return record
+
+
+class _Teacher:
+    """Ask a teacher, or read what it has answered before."""
+
+    def __init__(self, folder: Path, kept: Path, digest: tuple[str, str], say: Say) -> None:
+        self._folder, self._kept, self._digest, self._say = folder, kept, digest, say
+        self._loaded: Any = None
+
+    def laws(self, name: str, asked: Asked) -> Floats:
+        from ..teacher.score import expression_pmf
+
+        return self._answers(name, asked, expression_pmf, 20)
+
+    def beginnings(self, name: str, asked: Asked) -> Floats:
+        return self._answers(name, asked, beginning_pmf, 5000)
+
+    def _answers(
+        self, name: str, asked: Asked, of: Callable[[Any, list[str]], Floats], part: int
+    ) -> Floats:
+        path = self._kept / f"{name}-{'-'.join(x[:12] for x in self._digest)}.npy"
+        if path.is_file():
+            answers: Floats = np.load(path, allow_pickle=False)
+            return answers
+        if self._loaded is None:
+            from ..teacher.base_models import load_teacher
+
+            self._loaded = load_teacher(self._folder)
+        found = []
+        for start in range(0, len(asked.prompts), part):
+            found.append(of(self._loaded, asked.prompts[start : start + part]))
+            self._say(f"asked {min(start + part, len(asked.prompts))} of {len(asked.prompts)}")
+        answers = np.concatenate(found)
+        with atomic_path(path) as aside, aside.open("wb") as stream:
+            np.save(stream, answers)
+        return answers
+
+
+def _mean_rows(laws: Floats, shape: npt.NDArray[np.int8], law: Rows) -> Rows:
+    """Return a row for the mean law of each shape; a shape without windows keeps the law's own."""
+    present = np.unique(shape)
+    means = np.stack([laws[shape == code].mean(0) for code in present])
+    found = fit_rows(means)
+    patterns, weights = law.patterns.copy(), law.weights.copy()
+    patterns[present], weights[present] = found.patterns, found.weights
+    return Rows(patterns, weights)
+
+
+def _digest(folder: Path, recipe: DistilRecipe) -> tuple[str, str]:
+    """Identify a teacher's weights, and what it is asked."""
+    model = folder / "model" if (folder / "model").is_dir() else folder
+    weights = sorted(model.glob("*.safetensors"))
+    if not weights:
+        raise InputError(f"{folder}: no trained model there; train one with `teacher train`")
+    sha = hashlib.sha256()
+    for path in weights:
+        sha.update(path.read_bytes())
+    asked = {k: v for k, v in asdict(recipe).items() if k != "net"}
+    return sha.hexdigest(), hashlib.sha256(json_bytes(asked)).hexdigest()
+
+
+def _write(student: Student, record: dict[str, Any], out: Path) -> None:
+    write_student(student, out / "student.json")
+    write_bytes(out / "reader.py", Path(reader.__file__).read_bytes())
+    write_json(out / "distilled.json", record)
