@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench results render clean
+.PHONY: help setup demo test fuzz lint bench results render clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ demo: $(READY) ## the main job, offline, from nothing: log -> dataset -> teacher
 # One thread a worker: two workers with two threads each wait for one another on two cores.
 test: $(READY) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+fuzz: $(READY) ## ten thousand broken files for every reader, and kills at random moments
+	EISV_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/fuzz
 
 lint: $(READY) ## ruff (lint, format) and mypy --strict
 	$(BIN)/ruff check .

@@ -10,12 +10,15 @@ import numpy as np
 from eisv_lumen.errors import InputError
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.sources import read_source
+from eisv_lumen.trajectory.sources.parquet import row_count
 
 __all__ = ["FILE_TYPES", "MOST_STATES", "read_series"]
 
 FILE_TYPES = [".csv", ".parquet", ".db", ".sqlite", ".jsonl"]
 MOST_STATES = 250_000
 """A visitor's series stays in memory while the page is open; a year of Lumen's log fits."""
+MOST_ROWS = 4 * MOST_STATES
+"""Rows that a file may say it holds, of all agents together."""
 
 
 def read_series(path: str | Path) -> tuple[Series, str]:
@@ -40,6 +43,7 @@ def read_series(path: str | Path) -> tuple[Series, str]:
     """
     file = Path(path)
     try:
+        _check_rows(file)
         found = read_source(file)
     except InputError as error:  # the folder of an upload says nothing to a visitor
         raise InputError(str(error).replace(str(file), file.name)) from error
@@ -57,3 +61,11 @@ def read_series(path: str | Path) -> tuple[Series, str]:
         series = replace(series, X=np.clip(series.X, 0.0, 1.0))
         said.append(f"{outside:,} values outside [0, 1] clamped")
     return series, f"{file.name}: {'; '.join(said)}."
+
+
+def _check_rows(file: Path) -> None:
+    """Refuse a small Parquet file that says it unfolds into more rows than a visitor may bring."""
+    if file.suffix.lower() == ".parquet":
+        rows = row_count(file)
+        if rows > MOST_ROWS:
+            raise InputError(f"{file}: {rows:,} rows; upload at most {MOST_ROWS:,}")

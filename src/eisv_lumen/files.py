@@ -16,6 +16,7 @@ from .errors import InputError
 __all__ = [
     "atomic_path",
     "json_bytes",
+    "parse_yaml",
     "plain_disk_errors",
     "read_json",
     "write_bytes",
@@ -120,3 +121,37 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(
             f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
         ) from error
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse YAML as plain data: no object is made, and an alias is refused.
+
+    A few lines of aliases of aliases stand for more data than any memory holds.
+
+    Parameters
+    ----------
+    text
+        One document.
+    where
+        What messages call it.
+
+    Raises
+    ------
+    InputError
+        It is not such YAML.
+    """
+    import yaml
+
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise InputError(
+                    f"{where}: has an alias (*{event.anchor}); write out what it means"
+                )
+        return yaml.safe_load(text)
+    except InputError:
+        raise
+    except RecursionError as error:
+        raise InputError(f"{where}: not YAML (too deeply nested)") from error
+    except Exception as error:  # a tag's content makes PyYAML raise whatever Python raises
+        raise InputError(f"{where}: not YAML ({' '.join(str(error).split())})") from error

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from ..errors import InputError
+from ..files import parse_yaml
 
 __all__ = ["Kind", "check_front_matter", "is_hub_id"]
 
-Kind = Literal["dataset", "model", "base", "space", "post"]
+Kind = Literal["dataset", "model", "base", "space", "post", "vectors"]
 _COLORS: Final = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 _LICENSES: Final = ("apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc0-1.0", "bsd-3-clause")
 _SIZES: Final = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M")
@@ -45,6 +46,12 @@ _RULES: Final[dict[str, dict[str, _Rule]]] = {
         "library_name": (str, ("transformers",), True),
         "pipeline_tag": (str, ("text-generation",), True),
         "tags": (list, None, True),
+    },
+    "vectors": {
+        "license": (str, _LICENSES, True),
+        "library_name": (str, ("eisv-lumen",), True),
+        "tags": (list, None, True),
+        "model-index": (list, None, True),
     },
     "space": {
         "title": (str, None, True),
@@ -84,17 +91,10 @@ def check_front_matter(text: str, kind: Kind) -> dict[str, Any]:
         The head is missing or no YAML, a key is missing, has another type, or a value that the
         Hub does not take; the message names the key.
     """
-    import yaml
-
     head = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
     if head is None:
         raise InputError(f"{kind} card: no front matter; it must start with a line of ---")
-    try:
-        found = yaml.safe_load(head[1])
-    except yaml.YAMLError as error:
-        raise InputError(
-            f"{kind} card: front matter is no YAML ({' '.join(str(error).split())})"
-        ) from error
+    found = parse_yaml(head[1], f"{kind} card, front matter")
     if not isinstance(found, dict):
         raise InputError(f"{kind} card: front matter must be a mapping of keys to values")
     for key, (types, allowed, required) in _RULES[kind].items():

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, Literal
 
 from ..errors import InputError
-from ..files import json_bytes
+from ..files import json_bytes, parse_yaml
 
 __all__ = [
     "CARD",
@@ -278,10 +278,9 @@ def reconcile(
 
 def card_head(card: bytes) -> Any:
     """Return the YAML head of a card, {} where it has none."""
-    import yaml
-
-    head = re.match(r"---\r?\n(.*?)\r?\n---", card.decode("utf-8"), re.DOTALL)
     try:
-        return (yaml.safe_load(head[1]) or {}) if head else {}
-    except yaml.YAMLError as error:
-        raise InputError(f"{CARD}: its YAML head cannot be read ({error})") from error
+        text = card.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{CARD}: not a text in UTF-8") from error
+    head = re.match(r"---\r?\n(.*?)\r?\n---", text, re.DOTALL)
+    return (parse_yaml(head[1], f"{CARD}, its head") or {}) if head else {}

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InputError
 from ..expression.vocabulary import SHAPES
+from ..files import parse_yaml
 from .prompt import Style
 
 if TYPE_CHECKING:
@@ -104,19 +105,18 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         It is not there, is not YAML, or a field is unknown or has an unusable value; the message
         names file and field, and for an unknown one the nearest that is known.
     """
-    import yaml
-
     path = Path(recipe)
     packaged = resources.files(__package__) / "recipes" / f"{recipe}.yaml"
     source = packaged if not path.suffix and packaged.is_file() else path
     try:
-        raw = yaml.safe_load(source.read_text(encoding="utf-8"))
+        text = source.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
             f"{recipe}: no such recipe; give a YAML file or one of {', '.join(recipe_names())}"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{recipe}: not YAML ({' '.join(str(error).split())})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{recipe}: not a text file in UTF-8") from error
+    raw = parse_yaml(text, str(recipe))
     if not isinstance(raw, dict):
         raise InputError(f"{recipe}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
     try:

@@ -33,6 +33,7 @@ __all__ = [
     "build",
     "features",
     "parse_overrides",
+    "read_parquet",
     "read_table",
     "synthesize",
     "table_from_windows",
@@ -336,16 +337,26 @@ def read_table(path: str | os.PathLike[str]) -> pa.Table:
     InputError
         The file is missing, is not Parquet, or has another schema.
     """
+    return typed(read_parquet(path), str(path))
+
+
+def read_parquet(path: str | os.PathLike[str]) -> pa.Table:
+    """Read a Parquet file, whatever its columns.
+
+    Raises
+    ------
+    InputError
+        The file is missing or is not Parquet.
+    """
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        return parquet.read_table(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (pa.ArrowException, OSError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as Parquet ({text})") from error
-    return typed(table, str(path))
 
 
 def typed(table: pa.Table, name: str) -> pa.Table:

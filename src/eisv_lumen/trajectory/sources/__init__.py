@@ -110,7 +110,12 @@ def load_table(
     from ..dataset import build
 
     found = read_any(source)
-    return build(found, window, stride) if isinstance(found, Source) else found
+    if not isinstance(found, Source):
+        return found
+    try:
+        return build(found, window, stride)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
 
 
 def load_trajectories(
@@ -136,7 +141,7 @@ def load_trajectories(
 
 def _windows_of(path: Path) -> pa.Table | None:
     """Read a file that holds windows, or return None where it holds anything else."""
-    from ..dataset import read_table
+    from ..dataset import read_parquet, read_table
     from .parquet import column_names
     from .published import STATES_COLUMN, typed_from_published
 
@@ -144,9 +149,7 @@ def _windows_of(path: Path) -> pa.Table | None:
     if kind == ".parquet":
         names = column_names(path)
         if STATES_COLUMN in names:
-            from pyarrow import parquet
-
-            return typed_from_published(parquet.read_table(path), str(path))
+            return typed_from_published(read_parquet(path), str(path))
         if "t_start" in names:
             return read_table(path)
     if kind == ".jsonl":

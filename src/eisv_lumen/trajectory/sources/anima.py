@@ -22,6 +22,7 @@ __all__ = ["is_sqlite", "read_anima"]
 
 _HEADER = b"SQLite format 3\0"
 _ROWS_A_FETCH = 4096
+_LONGEST = 1_000_000  # bytes of a row or value, whatever the schema computes
 
 
 def is_sqlite(path: str | os.PathLike[str]) -> bool:
@@ -68,15 +69,23 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
     try:
         uri = f"file:{quote(str(Path(path).resolve()))}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True)) as db:
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+            db.execute("PRAGMA trusted_schema = OFF")
             yield db
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: SQLite cannot read it ({error})") from error
 
 
 def _columns(
     db: sqlite3.Connection, path: str | os.PathLike[str], table: str, wanted: tuple[str, ...]
 ) -> list[list[Any]]:
-    """Return the wanted columns of a table, in the order of `id`."""
+    """Return the wanted columns of a table, in the order of `id`.
+
+    A view, or a virtual table, could compute rows without end: only what is stored is read.
+    """
+    kind = db.execute("SELECT type, sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    if kind and (kind[0] != "table" or str(kind[1]).upper().startswith("CREATE VIRTUAL")):
+        raise InputError(f"{path}: {table!r} is no plain table; is this Lumen's anima.db?")
     there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
     if not there:
         raise InputError(f"{path}: no table {table!r}; is this Lumen's anima.db?")

@@ -28,6 +28,7 @@ __all__ = [
     "classify_file",
     "column_names",
     "read_states",
+    "row_count",
     "state_columns",
     "wanted_columns",
     "write_states",
@@ -36,6 +37,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 _ROWS = 1 << 17
 """Rows in a batch of a stream: about 7 MB of columns."""
+_LONGEST_TEXT = 200  # bytes of an agent's name, or of a time
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
@@ -48,6 +50,20 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
     """
     with _reading(path):
         return list(_open(path)[0].names)
+
+
+def row_count(path: str | os.PathLike[str]) -> int:
+    """Return how many rows a Parquet file says it holds; nothing is unfolded.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is not Parquet.
+    """
+    from pyarrow import parquet
+
+    with _reading(path):
+        return int(parquet.read_metadata(path).num_rows)
 
 
 def read_states(path: str | os.PathLike[str]) -> Source:
@@ -189,6 +205,8 @@ class _reading:
         if isinstance(error, pa.ArrowException | OSError) and not isinstance(error, InputError):
             text = " ".join(str(error).split())
             raise InputError(f"{self.path}: cannot be read ({text})") from error
+        if isinstance(error, UnicodeDecodeError):
+            raise InputError(f"{self.path}: names of columns are not UTF-8") from error
 
 
 def _open(
@@ -212,6 +230,7 @@ def _open(
 
         return schema, stream_csv
 
+    import pyarrow as pa
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
@@ -219,7 +238,12 @@ def _open(
 
     def stream_parquet(wanted: list[str]) -> Iterator[pa.RecordBatch]:
         # Unasked, pyarrow would hold whole row groups, however long they are.
-        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        # Texts come as a dictionary: a long one that stands on every row is held once.
+        named = [name for name in wanted if name in ("agent", "timestamp")]
+        texts = [name for name in named if pa.types.is_string(schema.field(name).type)]
+        with parquet.ParquetFile(
+            path, pre_buffer=False, buffer_size=1 << 20, read_dictionary=texts
+        ) as file:
             yield from file.iter_batches(_ROWS, columns=wanted, use_threads=False)
 
     return schema, stream_parquet
@@ -285,12 +309,13 @@ def state_columns(
             )
         return values
 
-    t = floats("t") if needed[0] == "t" else _times(batch["timestamp"], where)
+    t = floats("t") if needed[0] == "t" else _times(batch["timestamp"], path, where)
     X = np.stack([floats(dim) for dim in EISV_DIMS]).T
     drift = floats("ethical_drift") if "ethical_drift" in batch.schema.names else None
     agents = None
     if "agent" in batch.schema.names:
-        agents = np.asarray(pc.fill_null(batch["agent"].cast("string"), ""), dtype=np.str_)
+        names = _decoded(batch["agent"], f"{path}: column agent").cast("string")
+        agents = np.asarray(pc.fill_null(names, ""), dtype=np.str_)
     return (t, X, drift, agents), len(valid) - len(rows)
 
 
@@ -303,13 +328,29 @@ def _numbers(column: pa.Array, what: str) -> Floats:
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
 
 
-def _times(column: pa.Array, where: Callable[[int], str]) -> Floats:
+def _decoded(column: pa.Array, what: str) -> pa.Array:
+    """Return a column as plain values; texts are short, for each row is given that much room."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    encoded = isinstance(column, pa.DictionaryArray)
+    values = column.dictionary if encoded else column
+    kind = values.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+        longest = pc.max(pc.binary_length(values)).as_py() or 0
+        if longest > _LONGEST_TEXT:
+            raise InputError(f"{what} holds a text of {longest} bytes; at most {_LONGEST_TEXT}")
+    return column.dictionary_decode() if encoded else column
+
+
+def _times(column: pa.Array, path: str | os.PathLike[str], where: Callable[[int], str]) -> Floats:
     import pyarrow as pa
 
+    column = _decoded(column, f"{path}: column timestamp")
     kind = column.type
     if pa.types.is_timestamp(kind):
         ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[kind.unit]
         return np.asarray(column.cast(pa.int64())) / ticks
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return parse_times(column.cast(pa.string()), where)
-    raise InputError(f"{where(0)}: timestamp holds {kind}, neither times nor texts")
+    raise InputError(f"{path}: column timestamp holds {kind}, neither times nor texts")
