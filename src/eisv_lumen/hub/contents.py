@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import InputError
+from .lvm_contents import causal_alignment, lvm
 from .material import Material
 from .plan import CARD, Contents, RepoName, Source
 from .repos import DATASET, METRIC, TEACHER
@@ -150,6 +151,8 @@ _BUILDERS: Final[dict[str, Callable[[Material], Contents]]] = {
     "metric": metric,
     "teacher": teacher,
     "explorer": explorer,
+    "causal_alignment": causal_alignment,
+    "lvm": lvm,
 }
 _OF_A_RUN: Final = ("dataset", "teacher")
 PARTS: Final = tuple(_BUILDERS)
@@ -176,8 +179,14 @@ def build_contents(given: Material, only: Sequence[str] = ()) -> dict[RepoName, 
             raise InputError(f"--only {part}: use one of {', '.join(PARTS)}")
     if not (given.root / "spaces").is_dir():
         raise InputError(f"{given.root}: not the repository of eisv-lumen; give it with --root")
-    parts = only or [part for part in PARTS if given.run is not None or part not in _OF_A_RUN]
+    parts = only or [part for part in PARTS if _is_given(given, part)]
     contents: dict[RepoName, dict[str, Source]] = {}
     for part in parts:
         contents |= {name: dict(files) for name, files in _BUILDERS[part](given).items()}
     return contents
+
+
+def _is_given(given: Material, part: str) -> bool:
+    if part == "lvm":
+        return given.run is not None and (given.run / "lvm").is_dir()
+    return given.run is not None or part not in _OF_A_RUN

@@ -1,0 +1,155 @@
+"""What is published of the latent vector models: the metric of alignment, and a trained model."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import InputError
+from ..files import read_json
+from .front_matter import check_front_matter
+from .material import Material
+from .plan import CARD, Contents, RepoName, Source
+from .render import markdown_table, render
+
+if TYPE_CHECKING:
+    from ..lvm.alignment.report import AlignmentReport
+
+__all__ = ["CAUSAL_ALIGNMENT", "LVM", "causal_alignment", "lvm", "lvm_card"]
+
+CAUSAL_ALIGNMENT: Final = RepoName("space", "causal_alignment")
+LVM: Final = RepoName("model", "eisv-lumen-lvm")
+
+_SPACE_FILES: Final = ("causal_alignment.py", "app.py", "processes.py", "requirements.txt")
+_MODULES: Final = (
+    "ablations", "articles", "calibrated", "crossfit", "floors", "published", "ranking",
+    "readings", "resampling",
+)  # fmt: skip
+"""Of `lvm.alignment`; they need NumPy and each other alone."""
+_MODEL_FILES: Final = ("config.json", "model.safetensors")
+
+
+def causal_alignment(given: Material) -> Contents:
+    """Return the metric Space: its own files, and the mathematics copied beside them."""
+    from ..lvm import alignment
+
+    here, room = given.root / "spaces" / CAUSAL_ALIGNMENT.name, Path(alignment.__file__).parent
+    files: dict[str, Source] = {name: here / name for name in _SPACE_FILES}
+    files |= {f"{name}.py": room / f"{name}.py" for name in _MODULES}
+    card = render(
+        "README.md.jinja", here, namespace=given.namespace, gradio_version=version("gradio")
+    )
+    check_front_matter(card, "space")
+    return {CAUSAL_ALIGNMENT: {**files, CARD: card.encode("utf-8")}}
+
+
+def lvm(given: Material) -> Contents:
+    """Return a trained model of the run: weights, training record, alignment report, and card.
+
+    The run holds `lvm/`, a folder as `eisv-lumen lvm train` leaves it, with `report.json` of
+    `eisv-lumen lvm align` in it.
+    """
+    from ..lvm.alignment.report import read_alignment
+
+    model = given.of_run("lvm", "lvm/model")
+    record_path = given.of_run("lvm", "lvm/training.json")
+    report_path = given.of_run("lvm", "lvm/report.json")
+    missing = [name for name in _MODEL_FILES if not (model / name).is_file()]
+    if missing:
+        raise InputError(f"{model}: lacks {', '.join(missing)}; train it with `lvm train`")
+    card = lvm_card(
+        given.root, given.namespace, LVM.name, read_alignment(report_path), read_json(record_path)
+    )
+    files: dict[str, Source] = {name: model / name for name in _MODEL_FILES}
+    files |= {
+        CARD: card.encode("utf-8"),
+        "training.json": record_path,
+        "report.json": report_path,
+    }
+    return {LVM: files}
+
+
+def lvm_card(
+    root: Path,
+    namespace: str,
+    name: str,
+    report: AlignmentReport,
+    record: dict[str, Any],
+) -> str:
+    """Render the card of a latent vector model from its alignment report.
+
+    Parameters
+    ----------
+    root
+        The repository, with `model_card/`.
+    namespace, name
+        The repo.
+    report
+        By `lvm align`.
+    record
+        Its `training.json`: recipe, seed, data.
+
+    Raises
+    ------
+    InputError
+        The record lacks its recipe, or the template asks for something that is not there.
+    """
+    from huggingface_hub import ModelCardData
+
+    from ..lvm.alignment.table import GATES, PUBLISHED, gate_rows, published_rows
+
+    if "recipe" not in record:
+        raise InputError(f"card of {name}: the training record has no recipe; train it again")
+    data = ModelCardData(
+        language="en",
+        license="apache-2.0",
+        library_name="eisv-lumen",
+        tags=["latent-vector-model", "sentence-embeddings", "next-chunk", report.kind],
+        model_name=name,
+        eval_results=_model_index(report),
+    )
+    text = render(
+        "lvm.md.jinja",
+        root / "model_card",
+        metadata=data.to_yaml(line_break="\n").rstrip("\n"),
+        namespace=namespace,
+        name=name,
+        report=report,
+        recipe=record["recipe"],
+        record=record,
+        gates=(list(GATES), [list(row) for row in gate_rows(report)]),
+        published=(
+            list(PUBLISHED),
+            [list(row) for row in published_rows(report.published.inside)],
+        )
+        if report.published
+        else None,
+        table=markdown_table,
+    )
+    check_front_matter(text, "vectors")
+    return text
+
+
+def _model_index(report: AlignmentReport) -> list[Any]:
+    """Return the card's `EvalResult`s: each gate, with its floor, ceiling and interval."""
+    from huggingface_hub import EvalResult
+
+    facts = report.sets["test"]
+    return [
+        EvalResult(
+            task_type="feature-extraction",
+            task_name="the next chunk's vector",
+            dataset_type=Path(facts.name).name,
+            dataset_name=f"{facts.windows} windows of {facts.articles} articles",
+            metric_type=f"{gate.name.lower()}_{gate.title.replace(' ', '_')}",
+            metric_name=f"{gate.name} {gate.title} [{gate.unit}]",
+            metric_value=round(gate.value, 4),
+            metric_args={
+                key: round(float(getattr(gate, key)), 4)
+                for key in ("low", "high", "floor", "ceiling", "margin", "margin_low",
+                            "margin_high")
+            },
+        )
+        for gate in report.gates
+    ]  # fmt: skip
