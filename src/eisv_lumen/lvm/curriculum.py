@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from .diagnostics import distinctness_scores
 from .recipe import Curriculum, Recipe
-from .table import WindowTable
+from .sequences import SequenceSet
 
-__all__ = ["Attempt", "attempts", "forward_distinct", "shortfalls"]
+__all__ = ["Attempt", "attempts", "shortfalls", "top_share"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,6 @@ class Attempt:
         How long, and the epochs of the stages before, for schedules.
     position_more, bias_more
         Added to `position_scale` and `last_slot_bias`.
-    last_retry
-        Whether training ends if this one fails.
     """
 
     stage: int
@@ -39,7 +37,6 @@ class Attempt:
     epochs_before: float
     position_more: float = 0.0
     bias_more: float = 0.0
-    last_retry: bool = True
 
     @property
     def name(self) -> str:
@@ -64,41 +61,20 @@ def attempts(recipe: Recipe) -> Iterator[list[Attempt]]:
                 before,
                 retry * plan.retry_position,
                 retry * plan.retry_bias,
-                retry == plan.retries,
             )
             for retry in range(plan.retries + 1)
         ]
         before += stage.epochs
 
 
-def forward_distinct(table: WindowTable, score: str) -> Tensor:
-    """Score (N,) how much a target differs from a copy of the newest chunk.
-
-    Parameters
-    ----------
-    table
-        The windows.
-    score
-        `published`: 1 - cos(y, c_last), which prefers targets *unlike* the context, jumps of
-        topic among them. `corrected`: cos(y, c_last) - max over the other c_i of cos(y, c_i): the
-        text moves on from its newest chunk and no other.
-    """
-    windows = torch.arange(len(table), device=table.starts.device)
-    cosines = torch.einsum("nkd,nd->nk", table.contexts(windows), table.targets(windows))
-    newest = cosines[:, -1]
-    if score == "published":
-        return 1 - newest
-    corrected: Tensor = newest - cosines[:, :-1].max(dim=-1).values
-    return corrected
-
-
-def top_share(table: WindowTable, plan: Curriculum | None, share: float) -> WindowTable:
-    """Return the table of the highest-scored share of the windows, in their own order."""
+def top_share(training: SequenceSet, plan: Curriculum | None, share: float) -> SequenceSet:
+    """Return the most forward-distinct share of the windows, by the plan's score."""
     if plan is None or share == 1:
-        return table
-    scores = forward_distinct(table, plan.score)
-    best = scores.argsort(descending=True, stable=True)[: max(1, round(share * len(table)))]
-    return table.take(best.sort().values)
+        return training
+    published, corrected = distinctness_scores(training)
+    scores = published if plan.score == "published" else corrected
+    best = np.argsort(-scores, kind="stable")[: max(1, round(share * len(training)))]
+    return replace(training, starts=training.starts[np.sort(best)])
 
 
 def shortfalls(readings: Mapping[str, float], least: Mapping[str, float]) -> list[str]:

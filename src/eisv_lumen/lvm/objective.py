@@ -46,7 +46,12 @@ class _Said:
 
 
 def window_loss(
-    spec: Objective, model: Model, table: WindowTable, windows: Tensor, seen: Tensor, epoch: float
+    spec: Objective,
+    model: Model,
+    table: WindowTable,
+    windows: Tensor,
+    epoch: float = 0.0,
+    show: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Readings]:
     """Return the loss of a batch, and its readings without gradient.
 
@@ -58,10 +63,10 @@ def window_loss(
         Called with contexts; it may be wrapped for distributed training.
     table, windows : (B,)
         The batch.
-    seen : (B, K, D)
-        Contexts as the model is shown them, corrupted or not.
     epoch
         Epochs done, for schedules.
+    show
+        What the model is shown in place of the contexts: corrupted ones.
 
     Returns
     -------
@@ -71,6 +76,7 @@ def window_loss(
         `rho_target` and `skipped`, 1 where the batch was left out.
     """
     contexts, target = table.contexts(windows), table.targets(windows)
+    seen = show(contexts) if show else contexts
     pair, later = _pairs(contexts, target) if spec.order else (None, None)
     output = model(seen, **({"pair": pair} if pair else {}))
     prediction = output.prediction

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,7 @@ __all__ = [
     "Objective",
     "Recipe",
     "Size",
+    "check_recipe",
     "load_recipe",
     "recipe_names",
 ]
@@ -31,7 +32,7 @@ _SIZES: Final[dict[Size, dict[str, int]]] = {
     "study": {},
     "small": {"width": 128, "layers": 2, "heads": 4},
 }
-"""Fields of `model` that a size replaces, where the model has them."""
+"""Fields of `model` that a size replaces, of models with an encoder."""
 
 _OURS: Final = {
     "output_dir": "--out gives the folder",
@@ -298,27 +299,37 @@ def load_recipe(recipe: str | os.PathLike[str], size: Size = "study") -> Recipe:
     others = found.objective.model_dump(exclude_none=True, exclude_defaults=True)
     if found.objective.over_article and set(others) - {"over_article"}:
         raise InputError(f"{recipe}, objective.over_article: goes with no other term")
-    from .models import MODELS
-
-    model = MODELS.get(str(found.model.get("type")))
-    if model is None:
-        raise InputError(f"{recipe}, model.type: one of {', '.join(MODELS)}")
-    known = model_fields(model.config_class)
-    for field in found.model.keys() - {"type"}:
-        if field not in known:
-            raise InputError(f"{recipe}, model.{field}: {_unknown(field, known)}")
-    replaced = {name: value for name, value in _SIZES[size].items() if name in known}
-    return found.model_copy(update={"model": {**found.model, **replaced}})
+    if "encoder" not in found.model:
+        return found
+    return found.model_copy(update={"model": {**found.model, **_SIZES[size]}})
 
 
-def model_fields(config_class: Any) -> list[str]:
-    """Return the fields of a model's configuration that are ours, not transformers' own."""
+def check_recipe(recipe: Recipe) -> None:
+    """Check the fields of `model` and `training` against what they are for, before any work.
+
+    Raises
+    ------
+    InputError
+        One of them is not known there.
+    """
     from dataclasses import fields
 
-    from transformers import PreTrainedConfig
+    from transformers import PreTrainedConfig, TrainingArguments
 
+    from .models import MODELS
+
+    model = MODELS.get(str(recipe.model.get("type")))
+    if model is None:
+        raise InputError(f"recipe {recipe.name}, model.type: one of {', '.join(MODELS)}")
     general = {field.name for field in fields(PreTrainedConfig)}
-    return [field.name for field in fields(config_class) if field.name not in general]
+    config = [f.name for f in fields(cast(Any, model.config_class)) if f.name not in general]
+    arguments = [field.name for field in fields(TrainingArguments) if field.init]
+    for section, known in (("model", ["type", *config]), ("training", arguments)):
+        for field in getattr(recipe, section):
+            if field not in known:
+                raise InputError(
+                    f"recipe {recipe.name}, {section}.{field}: {_unknown(field, known)}"
+                )
 
 
 def _read(recipe: str | os.PathLike[str], below: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class WindowTable:
         rows = rows + reach * (rows >= start[:, None])
         same = rows[:, :, None] == rows[:, None, :]
         present = (others > 0) & ~same.tril(-1).any(dim=-1)
-        return torch.where(present, rows, start[:, None]), present
+        return torch.where(others > 0, rows, start[:, None]), present
 
     def pool(self, window: int | Tensor) -> slice:
         """Rows of the article that a window is of."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 
 from ..errors import InputError
 from ..evaluation.report import installed_versions
@@ -22,8 +23,9 @@ from ..files import read_json, write_json
 from .curriculum import Attempt, attempts, shortfalls, top_share
 from .mini import mini_test
 from .models import MODELS, VectorModel, load_predictor
-from .recipe import Recipe
+from .recipe import Recipe, check_recipe
 from .sequences import SequenceSet
+from .splits import check_disjoint
 from .table import WindowTable
 from .trainer import KillCriteria, LvmTrainer, Progress, ScheduledInputs, set_inputs
 
@@ -78,6 +80,7 @@ def train(
         another run. Nothing is written then.
     """
     _keep_to_ourselves()
+    check_recipe(recipe)
     _check_sets(training, validation)
     folder = Path(out)
     offset = int(recipe.model.get("offset", 0))
@@ -108,21 +111,7 @@ def train(
     _say(f"{recipe.name}: {parameters} parameters, {len(table)} windows, {len(held)} to test on")
 
     started = time.perf_counter(), time.process_time()
-    stages, outcome = [], "finished"
-    for tries in attempts(recipe):
-        for attempt in tries:
-            found = _attempt(recipe, attempt, model, table, held, validation, folder, seed, device)
-            stages.append(found)
-            if found["killed"] or not found["short"]:
-                break
-        if stages[-1]["killed"]:
-            outcome = stages[-1]["killed"]
-            break
-        if stages[-1]["short"]:
-            outcome = f"ended: stage {len(stages)} of the curriculum fell short: " + ", ".join(
-                stages[-1]["short"]
-            )
-            break
+    stages, outcome = _stages(recipe, model, training, validation, folder, seed, device)
     record = run | {
         "outcome": outcome,
         "parameters": parameters,
@@ -155,7 +144,7 @@ def build_model(recipe: Recipe, dim: int, context_length: int) -> VectorModel:
     fields = {name: value for name, value in recipe.model.items() if name != "type"}
     try:
         config = config_class(dim=dim, context_length=context_length, **fields)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, StrictDataclassError) as error:
         raise InputError(f"recipe {recipe.name}, model: {' '.join(str(error).split())}") from error
     if recipe.inputs.position_scale:
         config.position_scale = 0.0
@@ -170,21 +159,10 @@ def training_arguments(
     Raises
     ------
     InputError
-        A field is unknown to TrainingArguments or has an unusable value.
+        A field has an unusable value.
     """
-    from dataclasses import fields
-    from difflib import get_close_matches
-
     from transformers import TrainingArguments
 
-    known = [field.name for field in fields(TrainingArguments) if field.init]
-    for field in recipe.training:
-        if field not in known:
-            near = get_close_matches(field, known, n=1, cutoff=0.0)[0]
-            raise InputError(
-                f"recipe {recipe.name}, training.{field}: unknown field; the nearest known one is "
-                f"{near!r}"
-            )
     defaults = {"logging_steps": 200, "save_total_limit": 2}
     stop = recipe.early_stopping
     best = {"metric_for_best_model": stop.reading, "greater_is_better": True} if stop else {}
@@ -222,12 +200,36 @@ def digest(sequences: SequenceSet) -> str:
     return found.hexdigest()
 
 
+def _stages(
+    recipe: Recipe,
+    model: VectorModel,
+    training: SequenceSet,
+    validation: SequenceSet,
+    folder: Path,
+    seed: int,
+    device: str | None,
+) -> tuple[list[dict[str, Any]], str]:
+    """Train stage after stage, in place; return what each attempt found, and how it ended."""
+    done: list[dict[str, Any]] = []
+    for number, tries in enumerate(attempts(recipe), 1):
+        for attempt in tries:
+            done.append(
+                _attempt(recipe, attempt, model, training, validation, folder, seed, device)
+            )
+            if done[-1]["killed"]:
+                return done, done[-1]["killed"]
+            if not done[-1]["short"]:
+                break
+        if short := done[-1]["short"]:
+            return done, f"ended: stage {number} of the curriculum fell short: {', '.join(short)}"
+    return done, "finished"
+
+
 def _attempt(
     recipe: Recipe,
     attempt: Attempt,
     model: VectorModel,
-    table: WindowTable,
-    held: WindowTable,
+    training: SequenceSet,
     validation: SequenceSet,
     folder: Path,
     seed: int,
@@ -243,7 +245,9 @@ def _attempt(
         set_inputs(model.config, recipe, attempt, attempt.epochs)
         found: dict[str, Any] = read_json(place / _ATTEMPT)
         return found
-    chosen = top_share(table, recipe.curriculum, attempt.share)
+    offset = int(recipe.model.get("offset", 0))
+    chosen = WindowTable.of(top_share(training, recipe.curriculum, attempt.share), offset)
+    held = WindowTable.of(validation, offset)
     kill = KillCriteria(recipe.kill) if recipe.kill else None
     stop = recipe.early_stopping
     callbacks = [
@@ -290,23 +294,21 @@ def _attempt(
 
 def _published_gates(model: VectorModel, validation: SequenceSet) -> int:
     """How many of the published tests A to D hold; E compares with another corpus."""
-    from .alignment.answers import Predictor, articles_of, ask
+    from .alignment.answers import articles_of, ask
     from .alignment.published import published_tests
-    from .predict import predict
+    from .model_files import wrap
 
     model.eval()
-    ahead = int(model.config.offset)
-    articles = articles_of(validation, ahead)
-    said = ask(Predictor("stage", lambda c: predict(model, c), ahead=ahead), articles)
+    asked = wrap(model, "stage")
+    articles = articles_of(validation, asked.ahead)
+    said = ask(asked, articles)
     assert said.vectors is not None
     tests = published_tests(articles, said.vectors, ablated=said.ablated, rollout=said.rollout)
     return sum(test.passed for test in tests)
 
 
 def _check_sets(training: SequenceSet, validation: SequenceSet) -> None:
-    both = set(training.article_ids) & set(validation.article_ids)
-    if both:
-        raise InputError(f"article {min(both)!r}: in training and in validation; split by article")
+    check_disjoint({"training": training, "validation": validation})
     for name in ("dim", "context_length", "encoder"):
         first, second = getattr(training, name), getattr(validation, name)
         if first != second:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -90,9 +91,9 @@ class LvmTrainer(Trainer):
             chosen = [self.articles[number] for number in numbers.tolist()]
             loss, readings = article_loss(spec.over_article.tau, model, self.table, chosen)
         else:
-            seen = corrupt(self.table.contexts(numbers), self.recipe.inputs)
             epoch = self.attempt.epochs_before + (self.state.epoch or 0.0)
-            loss, readings = window_loss(spec, model, self.table, numbers, seen, epoch)
+            show = partial(corrupt, inputs=self.recipe.inputs)
+            loss, readings = window_loss(spec, model, self.table, numbers, epoch, show)
         for name, value in readings.items():
             self.watched[name] = self.watched.get(name, 0.0) + value
         self.watched_steps += 1

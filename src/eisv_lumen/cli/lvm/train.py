@@ -56,12 +56,15 @@ def train(
     """
     from typing import cast
 
-    from ...lvm.recipe import Size, load_recipe
+    from ...lvm.gates import check, refuse_or_go
+    from ...lvm.recipe import Size, check_recipe, load_recipe
     from ...lvm.storage import read_sequences
     from ...lvm.train import train as run
 
     chosen = load_recipe(recipe, cast(Size, size))
+    check_recipe(chosen)
     parts = read_sequences(training), read_sequences(validation)
+    refuse_or_go(check(*parts), force)
     record = run(chosen, *parts, out, seed=seed, resume=resume, device=device)
     if as_json:
         print_json(record)

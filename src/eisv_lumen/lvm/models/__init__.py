@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import PreTrainedConfig
 
 from ...errors import InputError
@@ -63,7 +65,7 @@ def load_predictor(source: str | os.PathLike[str], **hub: Any) -> VectorModel:
         loaded: Any = model_class.from_pretrained(
             place, output_loading_info=True, use_safetensors=True, **hub
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         if isinstance(error, InputError):
             raise
         first = str(error).strip().splitlines()[0]

@@ -2,8 +2,7 @@
 
 # transformers and parts of torch are not annotated throughout.
 # mypy: allow-untyped-calls
-
-from __future__ import annotations
+# Annotations are not postponed: `strict` checks values against them.
 
 import torch
 from huggingface_hub.dataclasses import strict
