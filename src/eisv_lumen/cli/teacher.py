@@ -56,6 +56,7 @@ def train(
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher train v4 --out runs/v4
     """
     from ..teacher.data import corpus_of_windows, recipe_corpora, recipe_examples
+    from ..teacher.ranks import is_first
     from ..teacher.recipe import load_recipe
     from ..teacher.train import check_recipe
     from ..teacher.train import train as run
@@ -69,6 +70,8 @@ def train(
 
         corpus = corpus_of_windows([windows_from_table(read_table(data))], chosen.data)
     record = run(chosen, recipe_examples(chosen.data, corpus), out, resume=resume, device=device)
+    if not is_first():
+        return
     if as_json:
         print_json(record)
     else:
@@ -96,27 +99,37 @@ def evaluate(
 ) -> None:
     """Score a teacher at T = 1, 0.7, 0.5, 0.3 and greedily, and once with the inherited nucleus.
 
-    Example: eisv-lumen teacher evaluate runs/tiny-v4 --out report.json
+    For instance:
+      eisv-lumen teacher evaluate runs/tiny-v4 --out report.json
+      torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher evaluate runs/v4 --out report.json
     """
     from ..evaluation.report import write_report
     from ..teacher.data import read_corpus
     from ..teacher.evaluate import teacher_report
+    from ..teacher.ranks import is_first, together
     from .evaluate import show_report
 
+    def say(text: str) -> None:
+        if is_first():
+            typer.echo(text, err=True)
+
     corpus, facts = read_corpus(model, data)
-    report = teacher_report(
-        model,
-        corpus.prompts,
-        corpus.shape,
-        name=out.stem,
-        title=title or f"teacher {model.name}",
-        command=f"eisv-lumen teacher evaluate {model} --out {out}"
-        + (f" --data {data}" if data else ""),
-        data=facts,
-        draws=draws,
-        seed=seed,
-        say=lambda text: typer.echo(text, err=True),
-    )
+    with together():
+        report = teacher_report(
+            model,
+            corpus.prompts,
+            corpus.shape,
+            name=out.stem,
+            title=title or f"teacher {model.name}",
+            command=f"eisv-lumen teacher evaluate {model} --out {out}"
+            + (f" --data {data}" if data else ""),
+            data=facts,
+            draws=draws,
+            seed=seed,
+            say=say,
+        )
+    if not is_first():
+        return
     write_report(report, out)
     if as_json:
         print_json(report.model_dump(by_alias=True))

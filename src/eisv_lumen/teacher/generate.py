@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .examples import prompt_ids
+from .ranks import deal
 
 if TYPE_CHECKING:
     from .base_models import Teacher
@@ -33,7 +34,8 @@ def generate(
     """Let a teacher answer each prompt once.
 
     Prompts are decoded in order of length, so that a batch holds little padding. Greedy answers do
-    not depend on the batch size; sampled ones are reproduced by the same seed and batch size.
+    not depend on the batch size; sampled ones are reproduced by the same seed and batch size, also
+    where processes share the batches (see `ranks`): a batch's draws have a seed of their own.
 
     Parameters
     ----------
@@ -84,23 +86,24 @@ def generate(
     )
     ids = prompt_ids(tokenizer, prompts)
     order = np.argsort([len(row) for row in ids], kind="stable")
+    batches = [order[at : at + batch_size].tolist() for at in range(0, len(order), batch_size)]
+
+    def answer(k: int) -> list[str]:
+        batch = tokenizer.pad(
+            {"input_ids": [ids[i] for i in batches[k]]}, padding_side="left", return_tensors="pt"
+        ).to(model.device)
+        torch.manual_seed(int(np.random.SeedSequence((seed, k)).generate_state(1)[0]))
+        out = model.generate(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+        new = out[:, batch["input_ids"].shape[1] :]
+        found: list[str] = tokenizer.batch_decode(new, skip_special_tokens=True)
+        return found
+
     texts = [""] * len(ids)
     inherited, model.generation_config = model.generation_config, config
     try:
         with torch.inference_mode(), torch.random.fork_rng(devices=_devices(teacher)):
-            torch.manual_seed(seed)
-            for start in range(0, len(order), batch_size):
-                at = order[start : start + batch_size].tolist()
-                batch = tokenizer.pad(
-                    {"input_ids": [ids[i] for i in at]}, padding_side="left", return_tensors="pt"
-                ).to(model.device)
-                out = model.generate(
-                    input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
-                )
-                new = out[:, batch["input_ids"].shape[1] :]
-                for i, text in zip(
-                    at, tokenizer.batch_decode(new, skip_special_tokens=True), strict=True
-                ):
+            for at, answers in zip(batches, deal(range(len(batches)), answer), strict=True):
+                for i, text in zip(at, answers, strict=True):
                     texts[i] = text
     finally:
         model.generation_config = inherited
@@ -108,4 +111,6 @@ def generate(
 
 
 def _devices(teacher: Teacher) -> list[int]:
-    return [0] if teacher.placement.device == "cuda" else []
+    import torch
+
+    return [torch.cuda.current_device()] if teacher.placement.device == "cuda" else []

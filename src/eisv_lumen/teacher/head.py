@@ -70,6 +70,7 @@ def answer_loss(
         logits = before @ weight.t()
     else:
         # The mean of equal rows is each of them, and hands each its own share of the gradient.
+        silent = silent.to(weight.device)
         spoken = ~silent
         logits = before @ torch.cat([weight[spoken], weight[silent].mean(0, keepdim=True)]).t()
         number = torch.zeros(logits.shape[1])

@@ -13,6 +13,7 @@ from ..expression.law import EXPRESSIONS
 from ..expression.vocabulary import TOKENS
 from .examples import answer_ids, prompt_ids
 from .packing import IGNORED, answer_states, branches, model_inputs
+from .ranks import deal
 
 if TYPE_CHECKING:
     import torch
@@ -79,15 +80,20 @@ def answer_log_probs(
     ]
     found = np.empty(index.shape)
     order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
+    batches = [order[at : at + batch_size].tolist() for at in range(0, len(order), batch_size)]
+
+    def ask(at: list[int]) -> Floats:
+        inputs = model_inputs([rows[i] for i in at], tokenizer.pad_token_id)
+        steps = _log_probs(teacher.model, inputs, temperature)
+        heard = np.empty((len(at), index.shape[1]))
+        for k, (branch, row) in enumerate(zip(inputs["branch"].numpy(), steps, strict=True)):
+            own = branch != IGNORED
+            heard[k] = np.bincount(branch[own], row[own], index.shape[1] + 1)[1:]
+        return heard
+
     with torch.inference_mode():
-        for start in range(0, len(order), batch_size):
-            at = order[start : start + batch_size]
-            batch = [rows[i] for i in at]
-            inputs = model_inputs(batch, tokenizer.pad_token_id)
-            steps = _log_probs(teacher.model, inputs, temperature)
-            for i, branch, row in zip(at.tolist(), inputs["branch"].numpy(), steps, strict=True):
-                own = branch != IGNORED
-                found[i] = np.bincount(branch[own], row[own], index.shape[1] + 1)[1:]
+        for at, heard in zip(batches, deal(batches, ask), strict=True):
+            found[at] = heard
     return found
 
 

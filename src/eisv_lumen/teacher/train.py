@@ -304,6 +304,10 @@ def _trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
             )
             return self.optimizer
 
+        def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
+            _mask_repeats(self, batch_samples)
+            return super()._get_num_items_in_batch(batch_samples, device)
+
         def compute_loss(
             self,
             model: Any,
@@ -328,6 +332,21 @@ def _trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
             return (loss, {"states": states}) if return_outputs else loss
 
     return AnswerTrainer
+
+
+def _mask_repeats(trainer: Any, batches: list[Any]) -> None:
+    """Mask the labels of rows that stand in a rank's last batch of an epoch only to fill it.
+
+    Where ranks' rows do not come out even, accelerate begins the epoch again. Without those rows,
+    a step's gradient is what one process computes on the same rows.
+    """
+    state, args = trainer.accelerator.gradient_state, trainer.args
+    if args.world_size == 1 or not batches or not state.end_of_dataloader or state.remainder < 0:
+        return
+    labels = batches[-1]["labels"]
+    before = args.process_index * args.per_device_train_batch_size
+    left = max((state.remainder or len(labels) * args.world_size) - before, 0)
+    labels[left:] = IGNORED
 
 
 def _progress() -> Any:
