@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,7 @@ def _read(path: Path, plan: Plan, texts: dict[tuple[str, int], str]) -> Sequence
                 f"{path}: contexts of {found.context_length}, not {plan.context_length}; give "
                 f"--context {found.context_length}"
             )
-        return found
+        return replace(found, article_ids=tuple(f"{path.stem}/{a}" for a in found.article_ids))
     chunks = read_chunks(path)
     names = (chunks.article_ids[a] for a in chunks.article)
     texts.update(zip(zip(names, chunks.position.tolist(), strict=True), chunks.texts, strict=False))

@@ -16,7 +16,7 @@ By = Literal["words", "paragraph", "sentence"]
 BY: Final[tuple[str, ...]] = get_args(By)
 
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[^\W_a-zß-öø-ÿ])")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def cut(text: str, how: Cut) -> list[str]:
 
     Examples
     --------
-    >>> cut("A first one. And a second.\\n\\nThen a third one.", Cut("sentence", min_words=3))
+    >>> cut("A first one. And a second.\n\nThen a third one.", Cut("sentence", min_words=3))
     ['A first one.', 'And a second.', 'Then a third one.']
     """
     paragraphs = [" ".join(p.split()) for p in _PARAGRAPH_END.split(text)]

@@ -23,14 +23,15 @@ __all__ = [
 
 
 def corpus_of(article_id: str) -> str:
-    """Return the corpus of an article's name: what stands before the first slash.
+    """Return the corpus of an article's name: what stands before the first slash, if there is one.
 
     Examples
     --------
-    >>> corpus_of("wiki/Anarchism")
-    'wiki'
+    >>> corpus_of("wiki/Anarchism"), corpus_of("Anarchism")
+    ('wiki', '')
     """
-    return article_id.partition("/")[0]
+    corpus, slash, _ = article_id.partition("/")
+    return corpus if slash else ""
 
 
 def corpora(article_ids: Iterable[str]) -> tuple[str, ...]:

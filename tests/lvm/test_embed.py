@@ -1,0 +1,137 @@
+"""With the real encoder: what a vector depends on, and what a killed run leaves."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.lvm import embed
+from eisv_lumen.lvm.chunking import Article, Cut
+from eisv_lumen.lvm.embed import Encoder, embed_articles, embed_texts
+from eisv_lumen.lvm.storage import write_chunks
+
+TEXTS = [f"Text {i} is about {w}." for i in range(40) for w in ("rain", "bread", "the long war")]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return Encoder.load()
+
+
+@pytest.fixture(scope="module")
+def vectors(encoder, tmp_path_factory):
+    return embed_texts(TEXTS, encoder, tmp_path_factory.mktemp("cache"))
+
+
+def test_vectors_are_of_length_one_and_near_where_texts_are(encoder, tmp_path):
+    said = ["A cat sleeps.", "A kitten is napping.", "Shares fell on Monday."]
+    v = embed_texts(said, encoder, tmp_path)
+    assert v.shape == (3, 384)
+    assert v.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(v, axis=1), 1, atol=1e-6)
+    assert v[0] @ v[1] > v[0] @ v[2] + 0.3
+
+
+def test_a_vector_depends_on_its_text_alone(encoder, vectors, tmp_path):
+    order = np.random.default_rng(0).permutation(len(TEXTS))[:50]
+    again = embed_texts([TEXTS[i] for i in order], encoder, tmp_path)
+    assert again.tobytes() == vectors[order].tobytes()
+
+
+def test_batches_differ_by_rounding_alone_and_are_cached_apart(encoder, vectors, tmp_path):
+    batched = embed_texts(TEXTS, encoder, tmp_path, batch_size=16)
+    np.testing.assert_allclose(batched, vectors, atol=1e-6)
+    embed_texts(TEXTS[:2], encoder, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_equal_texts_are_embedded_once_and_known_ones_not_again(encoder, tmp_path, monkeypatch):
+    told = []
+    embed_texts(["same"] * 5 + ["other"], encoder, tmp_path, progress=lambda *x: told.append(x))
+    assert told == [(0, 2), (2, 2)]
+    monkeypatch.setattr(Encoder, "__call__", lambda *_: pytest.fail("embedded again"))
+    embed_texts(["other", "same"], encoder, tmp_path, progress=lambda *x: told.append(x))
+    assert told[2:] == [(2, 2)]
+
+
+def test_another_encoder_does_not_see_this_ones_vectors(encoder, tmp_path):
+    embed_texts(["a"], encoder, tmp_path)
+    told = []
+    other = replace(encoder, fingerprint="0" * 64)
+    embed_texts(["a"], other, tmp_path, progress=lambda *x: told.append(x))
+    assert told[0] == (0, 1)
+
+
+def test_a_killed_run_is_gone_on_with_and_gives_the_same_bytes(
+    encoder, vectors, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(embed, "_BLOCK", 8)
+    child = os.fork()
+    if child == 0:  # killed while it works
+        embed_texts(TEXTS, encoder, tmp_path)
+        os._exit(0)
+    until = time.monotonic() + 60
+    while len(list(tmp_path.rglob("[!.]*.safetensors"))) < 2 and time.monotonic() < until:
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    told = []
+    again = embed_texts(TEXTS, encoder, tmp_path, progress=lambda *x: told.append(x))
+    assert 16 <= told[0][0] < len(TEXTS)
+    assert again.tobytes() == vectors.tobytes()
+
+
+def test_a_damaged_block_is_named(encoder, tmp_path):
+    embed_texts(["a"], encoder, tmp_path)
+    block = next(tmp_path.rglob("*.safetensors"))
+    block.write_bytes(block.read_bytes()[:-3])
+    with pytest.raises(InputError, match=f"{block.name}: a damaged block"):
+        embed_texts(["a"], encoder, tmp_path)
+
+
+def test_articles_become_chunks_with_places_and_the_folder_has_the_same_bytes_again(
+    encoder, tmp_path
+):
+    articles = [Article("a", "One two three. Four five six."), Article("empty", ""),
+                Article("b", "Seven eight nine.")]  # fmt: skip
+    for name in ("x", "y"):
+        chunks = embed_articles(
+            articles, Cut("sentence", min_words=2), encoder, tmp_path / f"cache-{name}", corpus="c"
+        )
+        write_chunks(chunks, tmp_path / name)
+    assert chunks.article_ids == ("c/a", "c/b")
+    assert chunks.article.tolist() == [0, 0, 1]
+    assert chunks.position.tolist() == [0, 1, 0]
+    assert chunks.texts == ("One two three.", "Four five six.", "Seven eight nine.")
+    assert chunks.encoder == "all-MiniLM-L6-v2"
+    for file in (tmp_path / "x").iterdir():
+        assert file.read_bytes() == (tmp_path / "y" / file.name).read_bytes()
+
+
+def test_texts_longer_than_the_encoder_reads_are_counted(encoder):
+    assert encoder.count_cut(["short", "word " * 400]) == 1
+
+
+def test_an_encoder_that_cannot_be_had_is_named(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="encoder nobody/nothing: cannot be loaded"):
+        Encoder.load("nobody/nothing")
+
+
+def test_weights_that_are_pickled_are_not_loaded(encoder, tmp_path):
+    encoder.model.save(str(tmp_path / "m"))
+    weights = tmp_path / "m" / "model.safetensors"
+    assert weights.is_file()
+    weights.rename(weights.with_name("pytorch_model.bin"))
+    with pytest.raises(InputError, match="cannot be loaded"):
+        Encoder.load(str(tmp_path / "m"))
+
+
+def test_a_folder_with_the_same_weights_is_the_same_encoder(encoder, tmp_path):
+    encoder.model.save(str(tmp_path / "m"))
+    again = Encoder.load(str(tmp_path / "m"))
+    np.testing.assert_array_equal(again(["a b c"]), encoder(["a b c"]))
