@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import zipfile
 from collections.abc import Iterable
 from typing import IO, Any, Final
 
@@ -66,14 +65,14 @@ def read_npz(
             contexts = _first_of(npz, _CONTEXTS, path)
             targets = _first_of(npz, _TARGETS, path)
             if _ARTICLES in npz.files and _PLACES in npz.files:
-                names, places = npz[_ARTICLES], npz[_PLACES]
+                names, places = (_array(npz, name, path) for name in (_ARTICLES, _PLACES))
             elif _METADATA in npz.files:
                 names, places = _from_metadata(_metadata(npz, path, convert_pickle), path)
             else:
                 raise InputError(f"{path}: neither {_METADATA} nor {_ARTICLES} and {_PLACES}")
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # NumPy parses a header as Python's text: anything can come of it
         if "allow_pickle" in str(error):
             raise InputError(
                 f"{path}: an array other than {_METADATA} is pickled; save it as numbers"
@@ -161,8 +160,15 @@ def _check_shapes(
 def _first_of(npz: Any, names: Iterable[str], path: str | os.PathLike[str]) -> NDArray[Any]:
     for name in names:
         if name in npz.files:
-            return np.asarray(npz[name])
+            return _array(npz, name, path)
     raise InputError(f"{path}: no array {' or '.join(names)}; it has {', '.join(npz.files)}")
+
+
+def _array(npz: Any, name: str, path: str | os.PathLike[str]) -> NDArray[Any]:
+    found = npz[name]  # the bare bytes, where they do not begin as an array does
+    if not isinstance(found, np.ndarray) or found.ndim == 0:
+        raise InputError(f"{path}, {name}: no array of windows")
+    return found
 
 
 def _metadata(npz: Any, path: str | os.PathLike[str], convert: bool) -> list[Any]:

@@ -136,6 +136,8 @@ def read_student(path: str | os.PathLike[str]) -> Student:
         return Student.loads(Path(path).read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8") from error
     except ValueError as error:
         raise InputError(str(error)) from error
 

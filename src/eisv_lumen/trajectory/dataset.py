@@ -351,7 +351,9 @@ def read_parquet(path: str | os.PathLike[str]) -> pa.Table:
     from pyarrow import parquet
 
     try:
-        return parquet.read_table(path)
+        table = parquet.read_table(path)
+        table.validate(full=True)  # reading alone does not look whether texts are UTF-8
+        return table
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (pa.ArrowException, OSError) as error:

@@ -333,6 +333,7 @@ def _decoded(column: pa.Array, what: str) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    column.validate(full=True)  # reading alone does not look whether texts are UTF-8
     encoded = isinstance(column, pa.DictionaryArray)
     values = column.dictionary if encoded else column
     kind = values.type
