@@ -21,8 +21,9 @@ import numpy as np
 
 from eisv_lumen.expression.vocabulary import REAL_MIX, SHAPES
 from eisv_lumen.files import write_text
-from eisv_lumen.trajectory.distances import energy_distance, ks_each, read_real, scaled
+from eisv_lumen.trajectory.distances import energy_distance, ks_each, scaled
 from eisv_lumen.trajectory.lumen_like import lumen_like
+from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
 from eisv_lumen.trajectory.windows import classify, summarize
 
 AGREEMENT = {4: 0.65, 8: 0.77, 10: 0.81, 15: 0.91}
@@ -70,7 +71,9 @@ START: Table = {
 
 def fitting_half(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read shapes and summaries of the rows whose id is a multiple of 4."""
-    return read_real(path, lambda row_id: row_id % 4 == 0)
+    real = read_summaries(path)
+    half = real.take(for_fitting(real.id))
+    return half.shape, half.values
 
 
 def knobs(table: Table) -> list[tuple[Any, Any]]:

@@ -27,12 +27,12 @@ from eisv_lumen.files import write_json
 from eisv_lumen.trajectory.distances import (
     energy_distance,
     ks_each,
-    read_real,
     scaled,
     two_sample_auc,
 )
 from eisv_lumen.trajectory.lumen_like import lumen_like, round_as_real, summaries_like_real
 from eisv_lumen.trajectory.series import concatenate
+from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
 from eisv_lumen.trajectory.synthetic import generate
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS, classify, label_each
 
@@ -116,8 +116,10 @@ def main() -> None:
         "--to-fitting-half", action="store_true", help="rehearse: leave the other half unread"
     )
     args = parser.parse_args()
-    fitting = read_real(args.real, lambda i: i % 4 == 0)
-    target = fitting if args.to_fitting_half else read_real(args.real, lambda i: i % 4 != 0)
+    real = read_summaries(args.real)
+    halves = [real.take(chosen) for chosen in (for_fitting(real.id), ~for_fitting(real.id))]
+    fitting, kept = ((half.shape, half.values) for half in halves)
+    target = fitting if args.to_fitting_half else kept
 
     print("drawing", file=sys.stderr)
     candidates = {

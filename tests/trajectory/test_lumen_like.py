@@ -13,7 +13,6 @@ from eisv_lumen.expression.vocabulary import PRIMITIVES, REAL_MIX
 from eisv_lumen.trajectory.distances import (
     energy_distance,
     ks_each,
-    read_real,
     scaled,
     two_sample_auc,
 )
@@ -26,6 +25,7 @@ from eisv_lumen.trajectory.lumen_like import (
     write_anima_db,
 )
 from eisv_lumen.trajectory.series import windows_from_arrays
+from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
 from eisv_lumen.trajectory.windows import classify
 
 DRIFT = SHAPES.index("drift_dissonance")
@@ -239,16 +239,11 @@ def test_the_two_sample_forest_tells_what_differs_and_nothing_else():
 def test_the_process_is_nearer_to_the_fitting_half_than_chance_allows_for_the_idealised():
     if not REAL.exists():
         pytest.skip(f"{REAL} is not there: distances to real windows cannot be taken")
-    shape, real = read_real(REAL, lambda i: i % 4 == 0)
+    known = read_summaries(REAL)
+    half = known.take(for_fitting(known.id))
+    shape, real = half.shape, half.values
     labels, summary = summaries_like_real(5_000, seed=8)
     assert energy_distance(scaled(real), scaled(summary[:2000])) < 0.1
     assert np.mean(labels == SHAPES.index("convergence")) == pytest.approx(
         np.mean(shape == SHAPES.index("convergence")), abs=0.1
     )
-
-
-@pytest.mark.parametrize("line", ["{}", "[1]", "x", '{"id": 1, "shape": "no"}'])
-def test_a_line_that_is_no_summary_is_named(tmp_path, line):
-    (tmp_path / "real.jsonl").write_text(line + "\n")
-    with pytest.raises(InputError, match=r"real\.jsonl, line 1"):
-        read_real(tmp_path / "real.jsonl", lambda i: True)

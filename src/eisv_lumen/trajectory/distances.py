@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
-from ..expression.vocabulary import SHAPES
-from .windows import SUMMARY_FIELDS
-
-__all__ = ["energy_distance", "ks_each", "read_real", "scaled", "two_sample_auc"]
+__all__ = ["energy_distance", "ks_each", "scaled", "two_sample_auc"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,32 +81,6 @@ def two_sample_auc(a: Floats, b: Floats, seed: int, folds: int = 5) -> float:
     split = StratifiedKFold(folds, shuffle=True, random_state=seed)
     score = cross_val_predict(forest, x, y, cv=split, method="predict_proba")[:, 1]
     return float(roc_auc_score(y, score))
-
-
-def read_real(
-    path: str | os.PathLike[str], wanted: Callable[[int], bool]
-) -> tuple[npt.NDArray[np.int8], Floats]:
-    """Read shapes and summaries of the published real windows whose id is `wanted`.
-
-    Raises
-    ------
-    InputError
-        The file is missing, or a line is not such a summary.
-    """
-    shapes, rows = [], []
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            if wanted(row["id"]):
-                shapes.append(SHAPES.index(row["shape"]))
-                rows.append([float(row[name]) for name in SUMMARY_FIELDS])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}, line {number}: not a window summary ({error})") from error
-    return np.array(shapes, np.int8), np.array(rows).reshape(-1, len(SUMMARY_FIELDS))
 
 
 def _mean_distance(a: Floats, b: Floats) -> float:
