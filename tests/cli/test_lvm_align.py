@@ -1,0 +1,107 @@
+"""`lvm align`, `compare` and `retrieve` as they are typed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from eisv_lumen.cli.lvm import app
+from eisv_lumen.errors import InputError
+from eisv_lumen.lvm.alignment.report import read_alignment
+from eisv_lumen.lvm.processes import ROTATION
+from eisv_lumen.lvm.storage import write_sequences
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("sequences")
+    for i, name in enumerate(("train", "validation", "test", "ood")):
+        s = ROTATION.sample(40 if name == "train" else 10, 20, seed=i)
+        named = tuple(f"{name}/{article}" for article in s.article_ids)
+        write_sequences(replace(s, article_ids=named), place / name)
+    return place
+
+
+def run(*args: object) -> str:
+    done = CliRunner().invoke(app, [str(a) for a in args], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def reports(folder: Path) -> Path:
+    out = folder / "reports"
+    common = ("--validation", folder / "validation", "--test", folder / "test",
+              "--ood", folder / "ood", "--train", folder / "train")  # fmt: skip
+    for model in ("ridge", "copy-last", "lag-cosine", "oracle"):
+        run("align", model, *common, "--out", out / f"{model}.json")
+    return out
+
+
+def test_align_writes_a_report_and_shows_it(folder: Path, reports: Path) -> None:
+    report = read_alignment(reports / "ridge.json")
+    assert report.name == "ridge" and report.sets["test"].windows == 150
+    assert [gate.name for gate in report.gates] == ["G1", "G2", "G3", "G4", "G5", "G6"]
+    first = report.gate("G1")
+    assert first is not None and "bits, ridge-shuffled" in first.also
+    given = ("--validation", folder / "validation", "--test", folder / "test")
+    shown = run("align", "copy-last", *given)
+    assert "G1 identification" in shown and "as published, slips mended" in shown
+    assert "all five on both sets: no other corpus given" in shown
+    slipped = json.loads(run("align", "copy-last", *given, "--as-published", "--json"))
+    assert slipped["published"]["as_published"] is True
+    again = json.loads(run("align", "copy-last", *given, "--as-published", "--json"))
+    assert again["gates"] == slipped["gates"]
+
+
+def test_compare_sets_models_side_by_side(reports: Path, tmp_path: Path) -> None:
+    figures = [tmp_path / name for name in ("a.svg", "b.svg")]
+    table = json.loads(run("compare", reports, "--json", "--figure", figures[0]))
+    run("compare", reports, "--markdown", "--figure", figures[1])
+    assert figures[0].read_bytes() == figures[1].read_bytes()
+    assert [row[0] for row in table["rows"]] == ["copy-last", "lag-cosine", "oracle", "ridge"]
+    assert {len(row) for row in table["rows"]} == {len(table["columns"])}
+    by_name = {row[0]: dict(zip(table["columns"], row, strict=True)) for row in table["rows"]}
+    first = read_alignment(reports / "ridge.json").gate("G1")
+    assert first is not None
+    assert by_name["ridge"]["bits"].startswith(f"{first.value:.3f} [")
+    assert by_name["ridge"]["over the floor"].startswith(f"{first.margin:+.3f} [")
+    assert by_name["oracle"]["gates"] == "5 of 5" and by_name["lag-cosine"]["cosine"] == "–"
+    markdown = run("compare", reports, "--markdown").splitlines()
+    assert len(markdown) == 2 + 4 and markdown[2].startswith("| copy-last |")
+
+
+def test_reports_of_different_sets_are_not_compared(folder: Path, reports: Path) -> None:
+    other = folder / "other.json"
+    run("align", "copy-last", "--validation", folder / "validation", "--test", folder / "ood",
+        "--out", other)  # fmt: skip
+    with pytest.raises(InputError, match=r"different sets: .*compare like with like"):
+        CliRunner().invoke(app, ["compare", str(reports), str(other)], catch_exceptions=False)
+    with pytest.raises(InputError, match=r"ends in .svg or .png"):
+        CliRunner().invoke(
+            app, ["compare", str(reports), "--figure", "x.pdf"], catch_exceptions=False
+        )
+    with pytest.raises(InputError, match="no reports"):
+        CliRunner().invoke(app, ["compare", str(folder)], catch_exceptions=False)
+
+
+def test_retrieve_measures_both_stages(folder: Path) -> None:
+    found = json.loads(
+        run("retrieve", folder / "test", "--first", "copy-last", "--first", "lag-cosine",
+            "--reranker", "ridge", "--validation", folder / "validation",
+            "--train", folder / "train", "--scope", "global", "--k", 20, "--json")
+    )["results"]  # fmt: skip
+    assert [(r["first"], r["reranker"]) for r in found] == [
+        ("copy-last", None), ("copy-last", "ridge"), ("lag-cosine", None), ("lag-cosine", "ridge"),
+    ]  # fmt: skip
+    assert set(found[0]["contain"]) == {"1", "5", "10", "20"} and found[0]["candidates"] == 200
+    assert found[1]["mrr"][0] > found[0]["mrr"][0]
+    assert "Contain@20" in run("retrieve", folder / "test", "--k", 20, "--faiss")
+    with pytest.raises(InputError, match="moon: no model folder and no baseline"):
+        CliRunner().invoke(
+            app, ["retrieve", str(folder / "test"), "--first", "moon"], catch_exceptions=False
+        )
