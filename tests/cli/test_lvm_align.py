@@ -75,7 +75,9 @@ def test_compare_sets_models_side_by_side(reports: Path, tmp_path: Path) -> None
     assert len(markdown) == 2 + 4 and markdown[2].startswith("| copy-last |")
 
 
-def test_reports_of_different_sets_are_not_compared(folder: Path, reports: Path) -> None:
+def test_reports_of_different_sets_are_not_compared(
+    folder: Path, reports: Path, tmp_path: Path
+) -> None:
     other = folder / "other.json"
     run("align", "copy-last", "--validation", folder / "validation", "--test", folder / "ood",
         "--out", other)  # fmt: skip
@@ -86,7 +88,7 @@ def test_reports_of_different_sets_are_not_compared(folder: Path, reports: Path)
             app, ["compare", str(reports), "--figure", "x.pdf"], catch_exceptions=False
         )
     with pytest.raises(InputError, match="no reports"):
-        CliRunner().invoke(app, ["compare", str(folder)], catch_exceptions=False)
+        CliRunner().invoke(app, ["compare", str(tmp_path)], catch_exceptions=False)
 
 
 def test_retrieve_measures_both_stages(folder: Path) -> None:
