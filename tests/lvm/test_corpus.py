@@ -136,6 +136,9 @@ def test_pages_give_the_paragraphs_of_their_main_part(tmp_path):
     assert [(a.id, a.text) for a in read_pages(tmp_path)] == [
         ("library/os", "One bold\n & word.\n\nTwo.")
     ]
+    (tmp_path / "whatsnew/index.html").write_text("<p>Contents</p>")
+    (tmp_path / "whatsnew/_sources").mkdir()
+    (tmp_path / "whatsnew/_sources/3.rst.txt").write_text("One **bold** word.")
     assert [a.id for a in read_articles(str(tmp_path / "whatsnew"))] == ["3"]
 
 

@@ -26,8 +26,8 @@ def read_articles(
     Parameters
     ----------
     source
-        A name of `TEXTS`; a folder of .txt and .md files, or of pages made by Sphinx (.html); a
-        Parquet file; a dataset of the Hub (owner/name), or a folder that holds one.
+        A name of `TEXTS`; a folder of .txt and .md files, or of pages made by Sphinx (with an
+        index.html); a Parquet file; a dataset of the Hub (owner/name), or a folder that holds one.
     text_column, id_column, split
         Of a Parquet file or dataset. Without an id column, articles are named by row.
 
@@ -40,10 +40,10 @@ def read_articles(
     path = Path(source)
     if source in TEXTS:
         articles = TEXTS[source].read()
+    elif (path / "index.html").is_file():  # before .txt: Sphinx lays its sources beside the pages
+        articles = read_pages(path)
     elif path.is_dir() and (files := _files(path, _PLAIN)):
         articles = [Article(f.relative_to(path).as_posix(), _utf8(f)) for f in files]
-    elif path.is_dir() and _files(path, (".html",)):
-        articles = read_pages(path)
     elif path.is_file() and path.suffix == ".parquet":
         articles = _from_rows(_parquet(path), source, text_column, id_column)
     elif path.is_file():

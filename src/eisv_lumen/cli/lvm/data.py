@@ -52,7 +52,10 @@ def embed(
     text_column: Annotated[str, typer.Option(help="Of a Parquet file or dataset.")] = "text",
     id_column: Annotated[str | None, typer.Option(help="Names of articles; else by row.")] = None,
     split: Annotated[str, typer.Option(help="Of a dataset.")] = "train",
-    cache: Annotated[Path | None, typer.Option(help="Where vectors are kept between runs.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Vectors kept between runs; else $EISV_LUMEN_CACHE or ~/.cache."),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps.")] = "cpu",
     batch_size: Annotated[
         int, typer.Option(min=1, help="1 makes a vector depend on its text alone; see the docs.")
@@ -68,6 +71,8 @@ def embed(
     """
     from dataclasses import asdict
 
+    from transformers.utils.logging import disable_progress_bar
+
     from ...lvm.corpus import draw, read_articles
     from ...lvm.embed import Encoder, default_cache, embed_articles
     from ...lvm.storage import write_chunks
@@ -77,6 +82,7 @@ def embed(
     how = usual_cut(source, {k: v for k, v in given.items() if v is not None})
     found = read_articles(source, text_column=text_column, id_column=id_column, split=split)
     drawn = draw(found, articles or len(found), seed)
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     loaded = Encoder.load(encoder, device)
     name = Path(source).stem if corpus is None else corpus
     with _bar("embedding") as progress:
