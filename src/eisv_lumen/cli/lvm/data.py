@@ -58,15 +58,18 @@ def embed(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps.")] = "cpu",
     batch_size: Annotated[
-        int, typer.Option(min=1, help="1 makes a vector depend on its text alone; see the docs.")
+        int, typer.Option(min=1, help="Above 1, a text's neighbours move its vector by some 1e-7.")
     ] = 1,
     as_json: _Json = False,
 ) -> None:
     """Cut articles into chunks and embed each; kill it, and the same command goes on.
 
     For instance:
+
       eisv-lumen lvm embed wiki --out runs/lvm/wiki
+
       eisv-lumen lvm embed notes/ --out runs/notes --by paragraph --min-words 10
+
       eisv-lumen lvm embed corpus.parquet --out runs/c --encoder sentence-transformers/gtr-t5-base
     """
     from dataclasses import asdict
@@ -137,7 +140,9 @@ def sequences(
     """Lay windows over chunks and give each article, whole, to one split.
 
     For instance:
+
       eisv-lumen lvm sequences runs/lvm/wiki runs/lvm/kjv --out runs/lvm/sequences
+
       eisv-lumen lvm sequences study.npz --out seq --allow-pickle-once --encoder gtr-t5-base
     """
     from ...lvm.build import Plan, build_splits, parse_shares
@@ -176,6 +181,7 @@ def check(
     Shown beside them are three readings of the study that cannot decide, with the reason.
 
     For instance:
+
       eisv-lumen lvm check runs/lvm/sequences --by-corpus
     """
     from ...lvm.gates import check as check_data
