@@ -144,7 +144,8 @@ def _dataset(
     log: Path, folder: Path, size: DemoSize, seed: int, say: Say
 ) -> tuple[Windows, Windows, dict[str, Any]]:
     """Read the log, write the dataset; return balanced windows to train and to test on."""
-    from .trajectory.dataset import blend, synthesize, windows_from_table, write_together
+    from .trajectory.blending import blend
+    from .trajectory.dataset import synthesize, windows_from_table, write_together
     from .trajectory.lengths import config_name, split_lengths
     from .trajectory.sources.anima import read_anima
 

@@ -24,6 +24,7 @@ __all__ = [
     "write_text",
 ]
 
+_MOST_VALUES = 100_000
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -124,9 +125,10 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Parse YAML as plain data: no object is made, and an alias is refused.
+    """Parse YAML as plain data: no object is made.
 
-    A few lines of aliases of aliases stand for more data than any memory holds.
+    A few lines of aliases of aliases can stand for more data than any memory holds, so what they
+    unfold into is counted first.
 
     Parameters
     ----------
@@ -138,16 +140,16 @@ def parse_yaml(text: str, where: str) -> Any:
     Raises
     ------
     InputError
-        It is not such YAML.
+        It is not such YAML, or unfolds into more than 100,000 values.
     """
     import yaml
 
     try:
-        for event in yaml.parse(text, yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise InputError(
-                    f"{where}: has an alias (*{event.anchor}); write out what it means"
-                )
+        root = yaml.compose(text, yaml.SafeLoader)
+        if root is not None and _unfolded(root, {}) > _MOST_VALUES:
+            raise InputError(
+                f"{where}: its aliases (*name) unfold into more than {_MOST_VALUES:,} values"
+            )
         return yaml.safe_load(text)
     except InputError:
         raise
@@ -155,3 +157,13 @@ def parse_yaml(text: str, where: str) -> Any:
         raise InputError(f"{where}: not YAML (too deeply nested)") from error
     except Exception as error:  # a tag's content makes PyYAML raise whatever Python raises
         raise InputError(f"{where}: not YAML ({' '.join(str(error).split())})") from error
+
+
+def _unfolded(node: Any, known: dict[int, int]) -> int:
+    """Count the values that a YAML node stands for; one within itself stands for too many."""
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1
+        items = node.value if isinstance(node.value, list) else []
+        parts = (part for item in items for part in (item if isinstance(item, tuple) else (item,)))
+        known[id(node)] = 1 + sum(_unfolded(part, known) for part in parts)
+    return known[id(node)]

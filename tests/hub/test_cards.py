@@ -14,11 +14,10 @@ from eisv_lumen.errors import InputError
 from eisv_lumen.evaluation.report import EvalReport
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.hub.cards import (
-    DatasetConfig,
-    dataset_card,
     metric_card,
     teacher_card,
 )
+from eisv_lumen.hub.dataset_card import DatasetConfig, dataset_card
 from eisv_lumen.hub.front_matter import check_front_matter, is_hub_id
 from eisv_lumen.hub.render import load_results
 
@@ -70,7 +69,7 @@ def test_a_card_has_a_valid_head_and_no_hole(kind: Any) -> None:
 def test_the_dataset_card_counts_what_is_published() -> None:
     text = CARDS["dataset"]
     head = check_front_matter(text, "dataset")
-    assert head["size_categories"] == ["1K<n<10K"]
+    assert head["size_categories"] == ["1K<n<10K"] and "*id" not in text
     assert [c["config_name"] for c in head["configs"]] == ["w20", "w15"]
     assert [c.get("default") for c in head["configs"]] == [True, None]
     assert "| w20 | test | 20 | 10 | 1,234 |" in text
@@ -214,7 +213,7 @@ def test_a_missing_key_is_named(key: str) -> None:
     ("text", "message"),
     [
         ("# no head\n", "no front matter"),
-        ("---\na: [1\n---\n", "is no YAML"),
+        ("---\na: [1\n---\n", "not YAML"),
         ("---\n- a\n---\n", "must be a mapping"),
     ],
 )

@@ -71,7 +71,7 @@ def test_a_stranger_reads_both_and_finds_the_same(
     on_hub = {
         f"{kind}s/{id.split('/')[1]}": repo.files() for (kind, id), repo in here.store.repos.items()
     }
-    assert on_disk(tmp_path) == on_hub and len(on_hub) == 4
+    assert on_disk(tmp_path) == on_hub and len(on_hub) == len(plan.repos) >= 4
     hub, folder = json.loads(script(STRANGER, tmp_path).stdout.splitlines()[-1])
     assert hub == folder
     sizes, shorter, lengths, shape, decoding, _ = hub
@@ -132,7 +132,8 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"teacher/model: not there"):
         build_contents(Material(ROOT, "ada", tmp_path), ["teacher"])
     parts = build_contents(Material(ROOT, "ada"))
-    assert [name.name for name in parts] == ["eisv_coherence", "explorer"]
+    assert {"eisv_coherence", "explorer"} <= {name.name for name in parts}
+    assert not {DATASET, TEACHER} & set(parts)
 
 
 ADAPTER = """

@@ -18,12 +18,11 @@ import eisv_lumen
 from eisv_lumen.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.trajectory.anima_log import write_anima_db
+from eisv_lumen.trajectory.blending import blend, parse_overrides
 from eisv_lumen.trajectory.dataset import (
     SCHEMA,
-    blend,
     build,
     features,
-    parse_overrides,
     read_table,
     synthesize,
     typed,

@@ -93,7 +93,8 @@ def synthetic(
 
     Example: eisv-lumen data synthetic --out v5 --split --shape-overrides drift_dissonance=800
     """
-    from ..trajectory.dataset import parse_overrides, synthesize
+    from ..trajectory.blending import parse_overrides
+    from ..trajectory.dataset import synthesize
 
     counts = parse_overrides(shape_overrides or [], per_shape)
     table = synthesize(counts, window=window, v_max=v_max, seed=seed)
@@ -122,12 +123,13 @@ def blend(
 
     Example: eisv-lumen data blend anima.db --out v7 --split --window 15 --v-max 0.3
     """
-    from ..trajectory import dataset
+    from ..trajectory import blending
+    from ..trajectory.dataset import synthesize
 
-    counts = dataset.parse_overrides(shape_overrides or [], per_shape)
+    counts = blending.parse_overrides(shape_overrides or [], per_shape)
     real, report = load(source, window, stride)
-    made = dataset.synthesize(counts, window=window, v_max=v_max, seed=seed)
-    table = dataset.blend(real, made, counts, real_at_most=real_at_most, seed=seed)
+    made = synthesize(counts, window=window, v_max=v_max, seed=seed)
+    table = blending.blend(real, made, counts, real_at_most=real_at_most, seed=seed)
     if split:
         _write_splits(table, out, seed, as_json, source=source, **report)
     else:

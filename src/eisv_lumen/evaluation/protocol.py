@@ -23,7 +23,7 @@ from ..expression.coherence import (
 )
 from ..expression.law import COHERENCE, EXPRESSIONS, ExpressionLaw
 from ..expression.vocabulary import PATTERNS, SHAPES, TOKENS, pattern_of, token_codes
-from .baselines import ignorant, random_speaker
+from .columns import Column, Tempered
 from .report import DecodedResult, Decoding, Metric
 
 __all__ = ["DECODINGS", "INHERITED", "N_RESAMPLES", "Spoken", "score"]
@@ -99,7 +99,7 @@ def score(
     n = len(spoken)
     if n == 0 or len(shapes) != n:
         raise InputError(f"{n} outputs for {len(shapes)} windows: give one output for each window")
-    tempered = _Tempered(laws, decoding)
+    tempered = Tempered(laws, decoding)
     present = np.unique(shapes)
     weights = np.bincount(shapes, minlength=len(SHAPES)) / n
     counts = resample_counts(shapes, N_RESAMPLES, seed)
@@ -108,8 +108,8 @@ def score(
     coherent = coherence(said, [SHAPES[code] for code in shapes])
     hit = _pattern_hits(spoken.patterns, shapes, laws)
 
-    def means(values: Floats, of: Callable[[Laws], Floats], ceiling: Floats) -> _Column:
-        return _Column(
+    def means(values: Floats, of: Callable[[Laws], Floats], ceiling: Floats) -> Column:
+        return Column(
             values, of(tempered.random), of(tempered.imitator), np.broadcast_to(ceiling, 9)
         )
 
@@ -124,7 +124,7 @@ def score(
     }
     if excess_nats is not None:
         values = np.asarray(excess_nats, dtype=np.float64)
-        columns["excess_nats"] = _Column(values, tempered.ignorance(weights), np.zeros(9), None)
+        columns["excess_nats"] = Column(values, tempered.ignorance(weights), np.zeros(9), None)
     metrics: dict[str, Metric] = {}
     per_shape: dict[str, dict[str, Metric]] = {SHAPES[code]: {} for code in present}
     for name, column in columns.items():
@@ -136,7 +136,7 @@ def score(
             own = column
             if name == "excess_nats":
                 even = np.isin(np.arange(len(SHAPES)), present) / len(present)
-                own = _Column(column.values, tempered.ignorance(even), column.perfect, None)
+                own = Column(column.values, tempered.ignorance(even), column.perfect, None)
             metrics[f"macro_{name}"] = own.macro(shaped, present)
     for name, table, rows, of_law in (
         ("pattern", _one_hot(spoken.patterns), _PATTERN_ROWS, ExpressionLaw.pattern_pmf),
@@ -147,78 +147,6 @@ def score(
         )
     metrics["diversity"] = _diversity(_token_counts(said), counts, tempered, weights)
     return DecodedResult(decoding=decoding, n=n, metrics=metrics, per_shape=per_shape)
-
-
-class _Tempered:
-    """The reference speakers, decoded like the one that is scored."""
-
-    def __init__(self, laws: Laws, decoding: Decoding) -> None:
-        def decode(speaker: Laws) -> list[ExpressionLaw]:
-            top_k, top_p = decoding.top_k or 0, decoding.top_p or 1.0
-            return [law.tempered(decoding.temperature, top_k=top_k, top_p=top_p) for law in speaker]
-
-        self.imitator = decode(laws)
-        self.random = decode(random_speaker())
-
-    def ignorance(self, weights: Floats) -> Floats:
-        """Excess nats, shape by shape, of the best mixture of the decoded laws."""
-        mixture = ignorant(self.imitator, weights)
-        return np.array(
-            [
-                law.divergence(mix) if w > 0 else 0.0
-                for law, mix, w in zip(self.imitator, mixture, weights, strict=True)
-            ]
-        )
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A metric that is a mean over windows, and what the references get for each shape (9,)."""
-
-    values: Floats
-    floor: Floats
-    perfect: Floats
-    ceiling: Floats | None
-
-    def pooled(self, counts: npt.NDArray[np.float32], weights: Floats) -> Metric:
-        low, high = percentile_interval(counts @ self.values / self.values.size)
-        return Metric(
-            value=float(self.values.mean()),
-            low=low,
-            high=high,
-            floor=float(self.floor @ weights),
-            perfect=float(self.perfect @ weights),
-            ceiling=None if self.ceiling is None else float(self.ceiling @ weights),
-        )
-
-    def of_shape(
-        self, shapes: npt.NDArray[np.int8], counts: npt.NDArray[np.float32], code: int
-    ) -> tuple[Metric, Floats]:
-        members = np.flatnonzero(shapes == code)
-        resampled = counts[:, members] @ self.values[members] / members.size
-        low, high = percentile_interval(resampled)
-        metric = Metric(
-            value=float(self.values[members].mean()),
-            low=low,
-            high=high,
-            floor=float(self.floor[code]),
-            perfect=float(self.perfect[code]),
-            ceiling=None if self.ceiling is None else float(self.ceiling[code]),
-        )
-        return metric, resampled
-
-    def macro(
-        self, shaped: dict[int, tuple[Metric, Floats]], present: npt.NDArray[np.int8]
-    ) -> Metric:
-        low, high = percentile_interval(np.mean([r for _, r in shaped.values()], axis=0))
-        return Metric(
-            value=float(np.mean([metric.value for metric, _ in shaped.values()])),
-            low=low,
-            high=high,
-            floor=float(self.floor[present].mean()),
-            perfect=float(self.perfect[present].mean()),
-            ceiling=None if self.ceiling is None else float(self.ceiling[present].mean()),
-        )
 
 
 def _coherences(laws: Laws) -> Floats:
@@ -256,7 +184,7 @@ def _divergence(
     shapes: npt.NDArray[np.int8],
     counts: npt.NDArray[np.float32],
     present: npt.NDArray[np.int8],
-    tempered: _Tempered,
+    tempered: Tempered,
     of_law: Callable[[ExpressionLaw], Floats],
     seed: int,
 ) -> Metric:
@@ -281,7 +209,7 @@ def _divergence(
 
 
 def _diversity(
-    table: Floats, counts: npt.NDArray[np.float32], tempered: _Tempered, weights: Floats
+    table: Floats, counts: npt.NDArray[np.float32], tempered: Tempered, weights: Floats
 ) -> Metric:
     """Entropy [nats] of all tokens spoken; the references speak of the same mix of shapes."""
     value = float(entropy(_normalised(table.sum(0))))

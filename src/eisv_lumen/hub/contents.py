@@ -16,7 +16,7 @@ from .teacher_contents import teacher
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from .cards import DatasetConfig
+    from .dataset_card import DatasetConfig
 
 __all__ = ["PARTS", "build_contents"]
 
@@ -47,7 +47,7 @@ def metric(given: Material) -> Contents:
 def dataset(given: Material) -> Contents:
     """Return the dataset: a folder a config, a Parquet shard a split, and the card."""
     from ..trajectory.dataset import read_table
-    from .cards import dataset_card
+    from .dataset_card import dataset_card
     from .render import load_results
 
     folder = given.of_run("dataset", "dataset")
@@ -80,7 +80,7 @@ def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
 
     from ..expression.vocabulary import SHAPES
     from ..trajectory.windows import STRIDE
-    from .cards import DatasetConfig
+    from .dataset_card import DatasetConfig
 
     counts = {}
     for split, table in splits.items():
