@@ -16,7 +16,7 @@ from .sequences import SequenceSet
 
 __all__ = ["BASELINES", "baseline", "oracle", "ridge", "shuffled_targets"]
 
-_ALPHAS: Final = (0.1, 1.0, 10.0, 100.0, 1000.0)
+_ALPHAS: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 
 def _random(contexts: Floats) -> Floats:

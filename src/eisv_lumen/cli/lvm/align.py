@@ -30,6 +30,10 @@ def align(
     train: Annotated[
         Path | None, typer.Option(help="Training sequences: adds ridge's null to the floors.")
     ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(help="Fit to and read the articles of this corpus alone (CORPUS/…)."),
+    ] = None,
     null: Annotated[
         list[str] | None,
         typer.Option(help="A model taught on shuffled articles, as a floor; may be repeated."),
@@ -62,10 +66,13 @@ def align(
     from ...lvm.alignment.run import align as run
     from ...lvm.baselines import baseline
     from ...lvm.model_files import facts_of, predictor
+    from ...lvm.splits import take_corpus
     from ...lvm.storage import read_sequences
 
     places = {"validation": validation, "test": test} | ({"ood": ood} if ood else {})
     sets = {key: read_sequences(place) for key, place in places.items()}
+    if corpus is not None:
+        sets |= {key: take_corpus(sets[key], corpus) for key in ("validation", "test")}
     taught = read_sequences(train) if train else None
     asked = list(sets.values())
     fitted = {"train": taught, "validation": sets["validation"], "asked": asked}
@@ -77,11 +84,15 @@ def align(
     typer.echo(f"asking {mine.name} about {sum(map(len, asked))} windows", err=True)
     report = run(
         mine, validation=sets["validation"], test=sets["test"], ood=sets.get("ood"), nulls=nulls,
-        names={key: str(place) for key, place in places.items()}, seed=seed,
+        names={
+            key: f"{place}, {corpus}" if corpus and key != "ood" else str(place)
+            for key, place in places.items()
+        },
+        seed=seed,
         as_published=as_published,
         provenance=provenance(
             " ".join(["eisv-lumen", *sys.argv[1:]]), seed=seed, model=facts_of(model),
-            data={"train": str(train)} if train else {},
+            data={k: str(v) for k, v in (("train", train), ("corpus", corpus)) if v},
         ),
     )  # fmt: skip
     if out is not None:
