@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from speakers import Speaker, VoiceSpeaker, find_teachers
+from speakers import Speaker, VoiceSpeaker, find_students, find_teachers
 from uploads import read_series
 
 from eisv_lumen.evaluation.report import EvalReport
@@ -62,4 +62,5 @@ def load_example(name: str) -> Series:
 def speakers() -> tuple[list[Speaker], str]:
     """Return the voice and every model that travels here, and a sentence on what is missing."""
     teachers, missing = find_teachers(HERE / "models")
-    return [VoiceSpeaker(), *teachers], missing
+    students, unread = find_students(HERE / "students")
+    return [VoiceSpeaker(), *teachers, *students], " ".join(filter(None, [missing, unread]))

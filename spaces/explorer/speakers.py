@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,22 @@ from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.lumen import to_primitives
 from eisv_lumen.expression.vocabulary import SHAPES, pattern_of
 from eisv_lumen.files import read_json
+from eisv_lumen.student.export import read_student
 from eisv_lumen.teacher.base_models import load_teacher
 from eisv_lumen.teacher.generate import generate
 from eisv_lumen.teacher.prompt import Invalid, parse, render_windows
 from eisv_lumen.trajectory.explain import derivatives
 from eisv_lumen.trajectory.series import Windows
 
-__all__ = ["Said", "Speaker", "TeacherSpeaker", "VoiceSpeaker", "find_teachers"]
+__all__ = [
+    "Said",
+    "Speaker",
+    "StudentSpeaker",
+    "TeacherSpeaker",
+    "VoiceSpeaker",
+    "find_students",
+    "find_teachers",
+]
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,54 @@ class TeacherSpeaker:
         if self._teacher is None:
             self._teacher = load_teacher(self.folder, "cpu")
         return self._teacher
+
+
+class StudentSpeaker:
+    """A student: a teacher's law as a few kilobytes, spoken by the standard library alone.
+
+    Raises
+    ------
+    InputError
+        The folder holds no student, or it was changed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "student.json"
+        self._student = read_student(path)
+        taught = read_json(folder / "distilled.json").get("teacher", {})
+        whose = taught.get("recipe") or f"the {taught.get('law')} law"
+        self.name = f"Student of {whose}"
+        self._lengths = (self._student.body.get("net") or {}).get("n_states", ())
+        shown = "the states, which nine rules read"
+        if self._lengths:
+            shown = f"fourteen numbers for {self._lengths[0]} states, and else {shown}"
+        self.about = (
+            f"{path.stat().st_size / 1000:.0f} kB of data without a library; it is shown {shown}"
+        )
+
+    def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
+        """Speak of a summary where it was taught such windows, else of the states."""
+        rng = random.Random(seed)
+        if window.t.shape[1] in self._lengths:
+            shown = {"summary": window.summary[0].tolist()}
+        else:
+            columns = [window.t[0][:, None], window.X[0], window.ethical_drift[0][:, None]]
+            shown = {"series": np.hstack(columns).tolist()}
+        said = [
+            tuple(self._student.speak(**shown, temperature=temperature, seed=rng)) for _ in range(n)
+        ]
+        return [Said(e, to_primitives(e), pattern_of(e)) for e in said]
+
+
+def find_students(students: Path) -> tuple[list[Speaker], str]:
+    """Return the students in a folder, and a sentence on one that cannot be shown."""
+    found: list[Speaker] = []
+    for folder in sorted(p for p in students.glob("*") if p.is_dir()):
+        try:
+            found.append(StudentSpeaker(folder))
+        except (InputError, OSError, AttributeError) as error:
+            return found, f"A student is not shown: {error}."
+    return found, ""
 
 
 _SHOWN = {

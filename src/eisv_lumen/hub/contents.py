@@ -11,6 +11,7 @@ from .lvm_contents import causal_alignment, lvm
 from .material import Material
 from .plan import CARD, Contents, RepoName, Source
 from .repos import DATASET, METRIC, TEACHER
+from .student_contents import STUDENT, student
 from .teacher_contents import teacher
 
 if TYPE_CHECKING:
@@ -136,13 +137,16 @@ def _agreement(splits: dict[str, pa.Table]) -> dict[int, float]:
 
 
 def explorer(given: Material) -> Contents:
-    """Return the explorer Space: its app, the wheel, results, post, and the run's teacher."""
+    """Return the explorer Space: its app, the wheel, results, post, the run's models."""
     from .space_contents import EXPLORER, explorer_contents
 
     models = {}  # a whole model alone: the base of an adapter would not travel along
     if given.run is not None and (given.run / "teacher" / "model" / "config.json").is_file():
         models[TEACHER.name] = given.run / "teacher"
-    files = explorer_contents(given.root, given.namespace, models=models)
+    students = {}
+    if given.run is not None and (given.run / "student").is_dir():
+        students[STUDENT.name] = given.run / "student"
+    files = explorer_contents(given.root, given.namespace, models=models, students=students)
     return {RepoName("space", EXPLORER): files}
 
 
@@ -153,6 +157,7 @@ _BUILDERS: Final[dict[str, Callable[[Material], Contents]]] = {
     "explorer": explorer,
     "causal_alignment": causal_alignment,
     "lvm": lvm,
+    "student": student,
 }
 _OF_A_RUN: Final = ("dataset", "teacher")
 PARTS: Final = tuple(_BUILDERS)
@@ -187,6 +192,6 @@ def build_contents(given: Material, only: Sequence[str] = ()) -> dict[RepoName, 
 
 
 def _is_given(given: Material, part: str) -> bool:
-    if part == "lvm":
-        return given.run is not None and (given.run / "lvm").is_dir()
+    if part in ("lvm", "student"):
+        return given.run is not None and (given.run / part).is_dir()
     return given.run is not None or part not in _OF_A_RUN

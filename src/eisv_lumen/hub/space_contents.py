@@ -25,6 +25,7 @@ EXPLORER: Final = "explorer"
 LONG_RUN: Final = "an_hour_like_lumens"
 _APP: Final = ("*.py", "tabs/*.py", "*.css", "*.js", "requirements.txt")
 _MODEL: Final = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")
+_STUDENT: Final = ("student.json", "distilled.json")
 _SEED: Final = 7
 _LONG: Final = 1600
 _AROUND: Final = 25  # states of context on either side of a window that shows a shape
@@ -38,6 +39,7 @@ def explorer_contents(
     namespace: str,
     *,
     models: Mapping[str, Path] | None = None,
+    students: Mapping[str, Path] | None = None,
     post: Mapping[str, Source] | None = None,
 ) -> dict[str, Source]:
     """Collect the files of the explorer Space.
@@ -51,6 +53,9 @@ def explorer_contents(
     models
         Folders of small trained models by name: safetensors, tokenizer and `training.json`, as
         `teacher.train` writes them. They travel in `models/<name>/`.
+    students
+        Folders of students by name, as `student.distil` writes them. They travel in
+        `students/<name>/`.
     post
         The rendered post, `post.md`, and its figures, by path; by default it is rendered here.
 
@@ -80,13 +85,15 @@ def explorer_contents(
     files |= {f"examples/{name}.csv": text for name, text in _examples().items()}
     for name, folder in (models or {}).items():
         files |= _model(name, folder)
+    for name, folder in (students or {}).items():
+        files |= _student(name, folder)
     post = _post(root) if post is None else post
     if "post.md" not in post:
         raise InputError(f"the post has no post.md, only {', '.join(post) or 'nothing'}")
     files |= dict(post)
     wheel, data = build_wheel(root)
     files[wheel] = data
-    card = _card(here, namespace, tuple(models or ()))
+    card = _card(here, namespace, (*(models or ()), *(students or ())))
     return files | {CARD: card}
 
 
@@ -185,6 +192,13 @@ def _model(name: str, folder: Path) -> dict[str, Source]:
         raise InputError(f"{folder}: no trained model (config.json, training.json)")
     found = {p.name: p for form in _MODEL for p in sorted(inner.glob(form))} | {record.name: record}
     return {f"models/{name}/{path}": source for path, source in sorted(found.items())}
+
+
+def _student(name: str, folder: Path) -> dict[str, Source]:
+    missing = [file for file in _STUDENT if not (folder / file).is_file()]
+    if missing:
+        raise InputError(f"{folder}: lacks {', '.join(missing)}; make it with `student distil`")
+    return {f"students/{name}/{file}": folder / file for file in _STUDENT}
 
 
 def _post(root: Path) -> dict[str, bytes]:

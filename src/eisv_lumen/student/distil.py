@@ -51,6 +51,8 @@ class DistilRecipe:
         are picked.
     seed
         Of the windows; no recipe of a teacher makes windows from it.
+    row_steps
+        Most steps of L-BFGS in which mixed rows are fitted.
     net
         How the network is fitted.
     """
@@ -59,6 +61,7 @@ class DistilRecipe:
     whole: int = 240
     windows: int = 20_000
     seed: int = 1_000_003
+    row_steps: int = 150
     net: NetRecipe = field(default_factory=NetRecipe)
 
 
@@ -151,7 +154,10 @@ def distil(
     """
     chosen, source, target_dir = recipe or DistilRecipe(), Path(folder), Path(out)
     training = read_json(source / "training.json")
-    data = DataRecipe.model_validate(training["recipe"]["data"])
+    try:
+        data = DataRecipe.model_validate(training["recipe"]["data"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source / 'training.json'}: no recipe of a teacher ({error})") from error
     digest = _digest(source, chosen)
     teacher = _Teacher(source, target_dir / "asked", digest, say)
     asked = ask(data, chosen.windows, chosen.seed)
@@ -165,7 +171,7 @@ def distil(
         weight /= np.repeat([natural.size, balanced.size], [natural.size, balanced.size])
         laws = teacher.laws("whole", asked.take(picked))
         say("fitting the rows")
-        rows, mixed = law, fit_mixed_rows(laws, weight, law)
+        rows, mixed = law, fit_mixed_rows(laws, weight, law, steps=chosen.row_steps)
         begins = teacher.beginnings("begins", asked)
         say("fitting the network")
         net = fit_net(asked.summary, begins, mixed, BEGINNINGS, chosen.net)
@@ -280,7 +286,7 @@ def _digest(folder: Path, recipe: DistilRecipe) -> tuple[str, str]:
     sha = hashlib.sha256()
     for path in weights:
         sha.update(path.read_bytes())
-    asked = {k: v for k, v in asdict(recipe).items() if k != "net"}
+    asked = {k: v for k, v in asdict(recipe).items() if k not in ("net", "row_steps")}
     return sha.hexdigest(), hashlib.sha256(json_bytes(asked)).hexdigest()
 
 

@@ -6,20 +6,23 @@ and, where a teacher's laws of the same windows are given, how far the student i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
 from ..evaluation.baselines import ignorant, random_speaker
+from ..evaluation.gates import calibrated_gates, published_gates
 from ..evaluation.protocol import DECODINGS, N_RESAMPLES
-from ..evaluation.report import DecodedResult, Decoding, Metric
+from ..evaluation.report import DecodedResult, Decoding, EvalReport, Metric, provenance
 from ..expression.coherence import percentile_interval, resample_counts
 from ..expression.law import COHERENCE, ExpressionLaw
 from ..expression.vocabulary import SHAPES
+from ..teacher.data import target_laws
 
-__all__ = ["exact_scores", "kl_rows", "temper_rows"]
+__all__ = ["exact_report", "exact_scores", "kl_rows", "temper_rows"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,8 +91,9 @@ def exact_scores(
                 1.0,
             ),
         }
-        if t > 0:
-            columns["excess_nats"] = _Column(kl_rows(truth[shapes], said), None, np.zeros(9))
+        excess = kl_rows(truth[shapes], said)
+        if t > 0 and np.isfinite(excess).all():  # some speakers cannot say what the law can
+            columns["excess_nats"] = _Column(excess, None, np.zeros(9))
         if teacher is not None:
             taught = temper_rows(teacher / teacher.sum(1, keepdims=True), t)
             overlap = np.minimum(taught, said).sum(1)
@@ -169,3 +173,42 @@ def kl_rows(p: Floats, q: Floats) -> Floats:
     """Return KL(p ‖ q) [nats] of each row; 0 where p is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(p > 0, p * np.log(p / q), 0.0).sum(1))
+
+
+def exact_report(
+    spoken: Floats,
+    shapes: npt.NDArray[np.int8],
+    target: str,
+    *,
+    name: str,
+    title: str,
+    command: str,
+    data: Mapping[str, Any],
+    model: Mapping[str, Any] | None = None,
+    note: str = "",
+    teacher: Floats | None = None,
+) -> EvalReport:
+    """Score whole laws, as `exact_scores` does, and report them with their gates.
+
+    Parameters
+    ----------
+    spoken, shapes, teacher
+        As for `exact_scores`.
+    target
+        The law to imitate: `initial` or `learned`.
+    name, title, note
+        How the report is called, and what its reader should know.
+    command, data, model
+        For the provenance: what was run, on which windows, by which speaker.
+    """
+    report = EvalReport(
+        kind="exact",
+        name=name,
+        title=title,
+        target=target,
+        note=note or "Computed from the whole law of each window; only the windows are a sample.",
+        results=exact_scores(spoken, shapes, target_laws(target), teacher=teacher),
+        provenance=provenance(command, seed=0, data=data, model=model),
+    )
+    gates = [*published_gates(report.at(0.3)), *calibrated_gates(report)]
+    return report.model_copy(update={"gates": gates})

@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 _CODE = {token: i for i, token in enumerate(TOKENS)}
 _N = len(TOKENS)
-SCALES: Final[Floats] = np.array([1.0, 1.0] + [0.1] * 4 + [1e-3] * 8)
+SCALES: Final[Floats] = np.array([1.0, 1.0] + [0.1] * 4 + [1e-2] * 8)
 """What is small for each number of a summary: [1], [s], [1], [1/s] and [1/s²]."""
 
 
@@ -51,13 +51,27 @@ class NetRecipe:
     steps: int = 4000
     batch: int = 512
     learning_rate: float = 1e-2
-    weight_decay: float = 1e-3
+    weight_decay: float = 0.1
     seed: int = 0
 
 
 def rows_of_laws(laws: Sequence[ExpressionLaw]) -> Rows:
-    """Return the rows of laws; of a voice's law, those that it has itself."""
-    return fit_rows(np.stack([law.pmf for law in laws]))
+    """Return the rows of a voice's laws, which are those that it has itself.
+
+    The first token of any pattern is drawn by weight, so its law *is* the weights; and with weights
+    given, a law is linear in its patterns.
+    """
+    import torch
+
+    pmf = np.stack([law.pmf for law in laws])
+    first = np.array([_CODE[e[0]] for e in EXPRESSIONS])
+    weights = np.stack([np.bincount(first, p, _N) for p in pmf])
+    alone = torch.eye(len(PATTERNS), dtype=torch.float64) * 1e3  # a softmax of it is one pattern
+    patterns = []
+    for law, row in zip(pmf, weights, strict=True):
+        parts = _row_laws(alone, torch.tensor(np.log(row)).expand(len(PATTERNS), -1)).numpy()
+        patterns.append(np.linalg.lstsq(parts.T, law, rcond=None)[0])
+    return Rows(np.stack(patterns), np.asarray(weights * _N, dtype=np.float64))
 
 
 def fit_rows(pmf: Floats, *, steps: int = 300) -> Rows:

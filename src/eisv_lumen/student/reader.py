@@ -49,7 +49,7 @@ class Student:
         self._row = {shape: k for k, shape in enumerate(self.shapes)}
         self._inquiry = [self.tokens.index(token) for token in body["inquiry"]]
         mixed = self._net or {"patterns": [], "weights": []}
-        self._patterns: list[list[float]] = body["patterns"] + mixed["patterns"]
+        self._patterns = [_normal(row) for row in body["patterns"] + mixed["patterns"]]
         self._first = [_normal(row) for row in body["weights"] + mixed["weights"]]
         self._columns = list(zip(*self._first[len(self.shapes) :]))
 

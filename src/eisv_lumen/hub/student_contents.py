@@ -1,0 +1,119 @@
+"""What is published of a student: its data, the one file that reads them, its reports, its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import InputError
+from ..evaluation.report import EvalReport, read_reports
+from ..evaluation.table import explain
+from ..files import read_json
+from .cards import model_index
+from .front_matter import check_front_matter
+from .material import Material
+from .plan import CARD, Contents, RepoName
+from .render import markdown_table, render
+from .repos import DATASET, METRIC, TEACHER
+
+__all__ = ["STUDENT", "student", "student_card"]
+
+STUDENT: Final = RepoName("model", "eisv-lumen-student")
+
+_FILES: Final = ("student.json", "reader.py", "distilled.json")
+
+
+def student(given: Material) -> Contents:
+    """Return the student of the run: `student/`, as `eisv-lumen student distil` leaves it.
+
+    Its reports lie in `student/reports/`, by `eisv-lumen student evaluate`.
+    """
+    folder = given.of_run("student", "student")
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise InputError(f"{folder}: lacks {', '.join(missing)}; make it with `student distil`")
+    reports = read_reports(folder / "reports")
+    if not reports:
+        raise InputError(f"{folder / 'reports'}: no report; make one with `student evaluate`")
+    size = (folder / "student.json").stat().st_size
+    card = student_card(
+        given.root,
+        given.namespace,
+        STUDENT.name,
+        list(reports.values()),
+        read_json(folder / "distilled.json"),
+        size=size,
+    )
+    return {
+        STUDENT: {name: folder / name for name in _FILES}
+        | {f"reports/{name}.json": folder / "reports" / f"{name}.json" for name in reports}
+        | {CARD: card.encode("utf-8")}
+    }
+
+
+def student_card(
+    root: Path,
+    namespace: str,
+    name: str,
+    reports: list[EvalReport],
+    record: dict[str, Any],
+    *,
+    size: int,
+) -> str:
+    """Render a student's card from its reports.
+
+    Parameters
+    ----------
+    root
+        The repository, with `model_card/`.
+    namespace, name
+        The repo.
+    reports
+        What it scored; each has a result at T = 1 and at T = 0.3.
+    record
+        Its `distilled.json`.
+    size
+        Bytes of `student.json`.
+
+    Raises
+    ------
+    InputError
+        The record or a report lacks what the card says.
+    """
+    from huggingface_hub import ModelCardData
+
+    for key in ("teacher", "style", "target", "recipe"):
+        if key not in record:
+            raise InputError(f"card of {name}: distilled.json has no {key}; distil it again")
+    for report in reports:
+        for temperature in (1.0, 0.3):
+            try:
+                report.at(temperature)
+            except KeyError as error:
+                raise InputError(f"card of {name}: {error.args[0]}; evaluate it there") from error
+    data = ModelCardData(
+        language="en",
+        license="apache-2.0",
+        library_name="eisv-lumen",
+        datasets=[f"{namespace}/{DATASET.name}"],
+        tags=["eisv", "imitation", "distillation", "standard-library", "raspberry-pi"],
+        model_name=name,
+        eval_results=model_index(reports, f"{namespace}/{DATASET.name}"),
+    )
+    text = render(
+        "student.md.jinja",
+        root / "model_card",
+        metadata=data.to_yaml(line_break="\n").rstrip("\n"),
+        namespace=namespace,
+        name=name,
+        reports=reports,
+        record=record,
+        size=size,
+        teacher=TEACHER.name,
+        dataset=DATASET.name,
+        metric=METRIC.name,
+        explain=explain,
+        table=markdown_table,
+    )
+    check_front_matter(text, "model")
+    return text

@@ -1,0 +1,103 @@
+"""A student as it is published: a stranger speaks with it, without our package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hub_double import HubDouble
+from samples import FAST
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.evaluation.report import write_report
+from eisv_lumen.hub.contents import build_contents
+from eisv_lumen.hub.front_matter import check_front_matter
+from eisv_lumen.hub.material import Material
+from eisv_lumen.hub.plan import make_plan
+from eisv_lumen.hub.publish import to_folder, to_hub
+from eisv_lumen.hub.student_contents import STUDENT
+from eisv_lumen.student.distil import DistilRecipe, distil_law
+from eisv_lumen.student.evaluate import exact_report
+from eisv_lumen.student.export import read_student, summary_laws
+from eisv_lumen.student.fit import NetRecipe
+from eisv_lumen.trajectory.lumen_like import summaries_like_real
+
+ROOT = Path(__file__).parents[2]
+SUMMARY = [4.0, 6.8, 0.57, 0.88, 0.11, 0.03, 7e-4, 0.0, 4e-4, 0.0, -1.5e-3, 0.0, -8e-4, -1.2e-3]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a student that hardly learned to read, and its report."""
+    folder = tmp_path_factory.mktemp("run")
+    recipe = DistilRecipe(windows=500, net=NetRecipe(hidden=4, steps=30))
+    distil_law("initial", folder / "student", recipe, blind=True)
+    shape, summary = summaries_like_real(60, 8)
+    spoken = summary_laws(read_student(folder / "student" / "student.json"), summary)
+    report = exact_report(
+        spoken, shape, "initial", name="like", title="on Lumen-like windows", command="here",
+        data={"n": 60}, teacher=np.roll(spoken, 1, 0),
+    )  # fmt: skip
+    write_report(report, folder / "student" / "reports" / "like.json")
+    return folder
+
+
+STRANGER = """
+import json, sys
+sys.modules["eisv_lumen"] = None  # a stranger has not installed it
+from huggingface_hub import snapshot_download
+said = []
+for where in (snapshot_download("ada/eisv-lumen-student"), sys.argv[1]):
+    sys.path.insert(0, where)
+    sys.modules.pop("reader", None)
+    from reader import Student
+    student = Student.load(where + "/student.json")
+    said.append([student.speak(summary=json.loads(sys.argv[2]), seed=s) for s in range(20)])
+print(json.dumps(said))
+"""
+
+
+def test_a_stranger_lets_it_speak_from_the_hub_and_from_a_folder(
+    here: HubDouble, run: Path, tmp_path: Path, script
+) -> None:
+    plan = make_plan(build_contents(Material(ROOT, "ada", run), ["student"]), version="1.0")
+    to_folder(plan, tmp_path)
+    to_hub(plan, "ada", backoff=FAST)
+    folder = tmp_path / "models" / STUDENT.name
+    done = script(STRANGER, folder, json.dumps(SUMMARY))
+    hub, local = json.loads(done.stdout.splitlines()[-1])
+    ours = read_student(run / "student" / "student.json")
+    assert hub == local == [ours.speak(summary=SUMMARY, seed=s) for s in range(20)]
+
+
+def test_its_card_says_what_the_report_holds(run: Path) -> None:
+    files = build_contents(Material(ROOT, "ada", run), ["student"])[STUDENT]
+    assert set(files) == {
+        "student.json", "reader.py", "distilled.json", "reports/like.json", "README.md",
+    }  # fmt: skip
+    text = bytes(files["README.md"]).decode()
+    head = check_front_matter(text, "model")
+    results = json.loads((run / "student" / "reports" / "like.json").read_text())["results"]
+    (index,) = head["model-index"]
+    values = [m["value"] for r in index["results"] for m in r["metrics"]]
+    for result in results:
+        for name in ("coherence", "excess_nats"):
+            if name in result["metrics"]:
+                assert round(result["metrics"][name]["value"], 4) in values
+    warm = results[0]["metrics"]["teacher_excess_nats"]
+    assert f"{warm['value']:.4f} [{warm['low']:.4f}, {warm['high']:.4f}]" in text
+    assert f"{(run / 'student' / 'student.json').stat().st_size:,} bytes" in text
+
+
+def test_what_is_missing_is_said(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="student: give a folder"):
+        build_contents(Material(ROOT, "ada"), ["student"])
+    (tmp_path / "student").mkdir()
+    with pytest.raises(InputError, match=r"lacks student\.json, reader\.py"):
+        build_contents(Material(ROOT, "ada", tmp_path), ["student"])
+    for name in ("student.json", "reader.py", "distilled.json"):
+        (tmp_path / "student" / name).write_bytes((run / "student" / name).read_bytes())
+    with pytest.raises(InputError, match="no report; make one"):
+        build_contents(Material(ROOT, "ada", tmp_path), ["student"])

@@ -1,0 +1,129 @@
+"""Distilling a real (small, hardly trained) teacher: the student says what it says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.files import write_json
+from eisv_lumen.student import distil as room
+from eisv_lumen.student.distil import DistilRecipe, ask, distil
+from eisv_lumen.student.evaluate import kl_rows
+from eisv_lumen.student.export import read_student, row_laws, summary_laws
+from eisv_lumen.student.fit import NetRecipe
+from eisv_lumen.student.probe import beginning_pmf
+from eisv_lumen.teacher.base_models import load_base, load_teacher
+from eisv_lumen.teacher.examples import answer_ids, prompt_ids
+from eisv_lumen.teacher.recipe import DataRecipe
+from eisv_lumen.teacher.score import expression_pmf
+
+RECIPE = DistilRecipe(
+    per_shape=2, whole=8, windows=200, row_steps=25, net=NetRecipe(hidden=6, steps=100, batch=64)
+)
+
+
+def teacher_in(folder: Path, style: str) -> Path:
+    """Save an untrained teacher of one layer: a law of its own, unlike the voice's."""
+    model, tokenizer = load_base(
+        "tiny", style, 0, {"num_hidden_layers": 1, "hidden_size": 32, "intermediate_size": 64}
+    )
+    for saved in (model, tokenizer):
+        saved.save_pretrained(folder / "model")
+    data = {"source": "summaries", "style": style, "n": 300, "seed": 1}
+    write_json(folder / "training.json", {"recipe": {"name": f"small-{style}", "data": data}})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def blind(tmp_path_factory) -> Path:
+    return teacher_in(tmp_path_factory.mktemp("blind"), "blind")
+
+
+@pytest.fixture(scope="module")
+def distilled(blind, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("distilled")
+    assert distil(blind, out, RECIPE)["teacher"]["recipe"] == "small-blind"
+    return out
+
+
+def test_beginnings_are_the_chain_of_the_teachers_steps(blind):
+    teacher = load_teacher(blind, "cpu")
+    prompts = ask(DataRecipe(source="summaries", style="blind", n=9), 5, 3).prompts
+    found = beginning_pmf(teacher, prompts, batch_size=2)
+    answers = answer_ids(teacher.tokenizer, [("warmth", "curiosity"), ("stillness",)])
+    for row, ids in zip(found, prompt_ids(teacher.tokenizer, prompts), strict=True):
+        for answer, steps, place in ((answers[0], 3, 15 + 1), (answers[1], 3, 3)):
+            total = 0.0
+            for k in range(1, steps):  # the head is given; then two tokens, or one and the end
+                with torch.inference_mode():
+                    logits = teacher.model(torch.tensor([ids + answer[:k]])).logits[0, -1]
+                total += torch.log_softmax(logits.double(), -1)[answer[k]].item()
+            assert np.log(row[place]) == pytest.approx(total, abs=1e-4)
+
+
+def test_a_blind_teachers_student_says_what_it_says(blind, distilled):
+    student = read_student(distilled / "student.json")
+    asked = ask(DataRecipe(source="summaries", style="blind", n=9), 6, 99)
+    laws = expression_pmf(load_teacher(blind, "cpu"), asked.prompts)
+    laws /= laws.sum(1, keepdims=True)
+    apart = kl_rows(laws, summary_laws(student, asked.summary)).mean()
+    voice = np.mean([kl_rows(laws, np.tile(law.pmf, (6, 1))).mean() for law in row_laws(student)])
+    assert apart < 0.25 * voice  # a row has 20 numbers: the voice's form, not a network's noise
+
+
+def test_a_sighted_teachers_rows_are_its_mean_laws(tmp_path):
+    folder = teacher_in(tmp_path / "teacher", "compact")
+    distil(folder, tmp_path / "out", RECIPE)
+    student = read_student(tmp_path / "out" / "student.json")
+    assert "net" not in student.body
+    asked = ask(DataRecipe(source="summaries", style="compact", n=9), 200, RECIPE.seed)
+    shown = asked.take(asked.first_of_each(2))
+    laws = expression_pmf(load_teacher(folder, "cpu"), shown.prompts)
+    laws /= laws.sum(1, keepdims=True)
+    found = np.stack([law.pmf for law in row_laws(student)])[shown.shape]
+    assert kl_rows(laws, found).mean() < 0.3
+
+
+def test_a_run_that_was_killed_asks_nothing_twice_and_ends_with_the_same_bytes(
+    blind, distilled, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:  # killed after the teacher's whole laws
+        patch.setattr(room, "beginning_pmf", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            distil(blind, tmp_path / "killed", RECIPE)
+    assert not (tmp_path / "killed" / "student.json").exists()
+    asked = []
+    distil(blind, tmp_path / "killed", RECIPE, say=asked.append)
+    assert [line for line in asked if line.startswith("asked")] == ["asked 200 of 200"]
+    for name in ("student.json", "reader.py", "distilled.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (distilled / name).read_bytes()
+
+
+def test_another_teacher_in_the_same_place_is_asked_anew(distilled, tmp_path):
+    shutil.copytree(distilled, tmp_path / "out")
+    before = json.loads((tmp_path / "out" / "student.json").read_text())["sha256"]
+    other = teacher_in(tmp_path / "other", "blind")
+    model, _ = load_base("tiny", "blind", 1, {"num_hidden_layers": 1, "hidden_size": 32,
+                                              "intermediate_size": 64})  # fmt: skip
+    model.save_pretrained(other / "model")
+    distil(other, tmp_path / "out", RECIPE)
+    assert json.loads((tmp_path / "out" / "student.json").read_text())["sha256"] != before
+
+
+def test_a_folder_without_a_teacher_is_refused(tmp_path):
+    record = tmp_path / "training.json"
+    with pytest.raises(InputError, match=r"training\.json: no such file"):
+        distil(tmp_path, tmp_path / "out")
+    data = {"source": "summaries", "n": 9}
+    write_json(record, {"recipe": {"name": "x", "data": data}})
+    with pytest.raises(InputError, match=r"(?s)training\.json: no recipe of a teacher .*style"):
+        distil(tmp_path, tmp_path / "out")
+    write_json(record, {"recipe": {"name": "x", "data": data | {"style": "blind"}}})
+    with pytest.raises(InputError, match="no trained model"):
+        distil(tmp_path, tmp_path / "out")

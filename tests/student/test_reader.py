@@ -1,0 +1,227 @@
+"""The reader alone: its laws are the exact ones, its rules the kernel's, its words its law's."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw
+from eisv_lumen.expression.vocabulary import PATTERN_PMF, SHAPES
+from eisv_lumen.student import reader
+from eisv_lumen.student.export import Rows, make_student, write_student
+from eisv_lumen.student.reader import Student
+from eisv_lumen.trajectory.lumen_like import balanced_windows
+from eisv_lumen.trajectory.synthetic import generate
+from eisv_lumen.trajectory.windows import classify
+
+WEIGHTS = st.lists(st.floats(0.1, 10.0), min_size=15, max_size=15)
+TEMPERATURES = st.sampled_from([1.0, 0.7, 0.3, 0.05, 0.0, 2.5])
+
+
+def listed(law: dict[tuple[str, ...], float]) -> np.ndarray:
+    assert set(law) == set(EXPRESSIONS)
+    return np.array([law[e] for e in EXPRESSIONS])
+
+
+@given(weights=WEIGHTS, shape=st.sampled_from(SHAPES), temperature=TEMPERATURES)
+@settings(max_examples=15, deadline=None)
+def test_a_row_is_the_voices_exact_law(weights, shape, temperature):
+    rows = Rows(PATTERN_PMF, np.tile(weights, (9, 1)))
+    student = make_student(rows)
+    exact = ExpressionLaw.from_weights(shape, student.body["weights"][0]).tempered(temperature)
+    np.testing.assert_allclose(
+        listed(student.law(shape, temperature=temperature)), exact.pmf, rtol=1e-9, atol=1e-15
+    )
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 0.0])
+def test_a_mixture_of_rows_is_the_exact_mixture(student, some_net, summaries, temperature):
+    names = [str(k) for k in range(7)]
+    net = student.body["net"]
+    alone = Student({**student.body, "shapes": names, "patterns": net["patterns"],
+                     "weights": net["weights"], "net": None})  # fmt: skip
+    laws = [ExpressionLaw(listed(alone.law(name))) for name in names]
+    for summary in summaries[:3].tolist():
+        exact = ExpressionLaw.mixture(laws, student.read(summary)).tempered(temperature)
+        found = listed(student.law(summary=summary, temperature=temperature))
+        np.testing.assert_allclose(found, exact.pmf, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+@pytest.mark.parametrize("by", ["shape", "summary"])
+def test_what_it_says_follows_its_law(student, summaries, temperature, by):
+    window = {"shape": "rising_entropy"} if by == "shape" else {"summary": summaries[0].tolist()}
+    rng, n = random.Random(3), 5_000
+    said = Counter(
+        tuple(student.speak(**window, temperature=temperature, seed=rng)) for _ in range(n)
+    )
+    law = student.law(**window, temperature=temperature)
+    assert {len(e) for e in said} == {1, 2, 3}
+    likely = sorted(law, key=lambda e: -law[e])[:40]
+    expected = np.array(
+        [n * law[e] for e in likely] + [n * sum(law[e] for e in set(law) - set(likely))]
+    )
+    found = np.array([said[e] for e in likely] + [n - sum(said[e] for e in likely)])
+    chi = ((found - expected) ** 2 / np.maximum(expected, 1e-9)).sum()
+    assert chi < 40 + 5 * np.sqrt(2 * 40)  # five standard deviations: seeded, so no luck in it
+
+
+def test_greedy_speech_shares_its_ties_and_says_nothing_else(student):
+    law = student.law("convergence", temperature=0)
+    allowed = {e for e, p in law.items() if p > 0}
+    said = {tuple(student.speak("convergence", temperature=0, seed=s)) for s in range(200)}
+    assert said == allowed and len(allowed) == 4
+
+
+def test_a_seed_says_the_same_again_and_a_generator_goes_on(student):
+    assert student.speak("convergence", seed=5) == student.speak("convergence", seed=5)
+    rng = random.Random(5)
+    said = {tuple(student.speak("convergence", seed=rng)) for _ in range(50)}
+    assert len(said) > 10
+
+
+@given(
+    steps=st.lists(st.sampled_from([0.0, 0.25, 1.0, 2.3, 60.0]), min_size=1, max_size=24),
+    data=st.data(),
+)
+@settings(max_examples=80, deadline=None)
+def test_its_rules_are_the_kernels(steps, data):
+    n = len(steps) + 1
+    cell = st.one_of(st.floats(0, 1), st.sampled_from([0.2, 0.4, 0.45, 0.5, 0.55]))
+    X = np.array([[data.draw(cell) for _ in range(4)] for _ in range(n)])
+    if data.draw(st.booleans()):  # small moves: the rules about rates
+        X = 0.5 + (X - 0.5) * data.draw(st.sampled_from([1e-9, 0.01, 0.1]))
+    drift = np.array([data.draw(st.sampled_from([0.0, 0.3, 0.31])) for _ in range(n)])
+    t = np.concatenate([[0.0], np.cumsum(steps)])
+    code = classify(t, X, window=n, stride=1, ethical_drift=drift)[0]
+    states = np.column_stack([t, X, drift]).tolist()
+    assert RULES.shape_of(states) == SHAPES[code]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_its_rules_find_every_shape(shape):
+    for windows in (
+        generate(shape, 20, seed=1),
+        BALANCED.take(BALANCED.shape == SHAPES.index(shape)),
+    ):
+        assert len(windows)
+        states = np.concatenate(
+            [windows.t[..., None], windows.X, windows.ethical_drift[..., None]], axis=2
+        )
+        assert {RULES.shape_of(w) for w in states.tolist()} == {shape}
+
+
+RULES = make_student(Rows(PATTERN_PMF, np.ones((9, 15))))
+BALANCED = balanced_windows(20, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("names", "about"),
+    [
+        ({}, "exactly one"),
+        ({"shape": "convergence", "summary": [0.0] * 14}, "exactly one"),
+        ({"shape": "joy"}, "unknown shape 'joy'"),
+        ({"summary": [4.0] * 13}, "14 numbers, not 13"),
+        ({"summary": [20.0] + [0.0] * 13}, "windows of 4 states"),
+        ({"summary": [4.0, float("nan")] + [0.0] * 12}, "not finite"),
+        ({"series": []}, "two states"),
+        ({"series": [[0, 0, 0, 0, 0]]}, "two states"),
+        ({"series": [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]}, "two states"),
+        ({"series": [[1, 0, 0, 0, 0], [0, 0, 0, 0, 0]]}, "time decreases"),
+        ({"series": [[0, 0, 0, 0, 0], [1, 0, float("inf"), 0, 0]]}, "not finite"),
+        ({"shape": "convergence", "temperature": -1}, "temperature=-1"),
+        ({"shape": "convergence", "temperature": float("nan")}, "temperature=nan"),
+        ({"shape": "convergence", "temperature": float("inf")}, "temperature=inf"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence(student, names, about):
+    with pytest.raises(ValueError, match=about):
+        student.speak(**names)
+
+
+def test_a_student_without_a_network_says_that_it_reads_no_summaries():
+    with pytest.raises(ValueError, match="reads no summaries"):
+        RULES.speak(summary=[4.0] * 14)
+
+
+@given(place=st.integers(0, 1999), byte=st.integers(0, 127))
+@settings(max_examples=60, deadline=None)
+def test_a_file_that_was_changed_or_cut_is_refused_or_the_same(place, byte):
+    text = FILE
+    for changed in (text[: place % len(text)], text[:place] + chr(byte) + text[place + 1 :]):
+        try:
+            found = Student.loads(changed)
+        except ValueError as error:
+            assert str(error).startswith("student: ")
+        else:
+            assert found.body == RULES.body
+
+
+FILE = json.dumps(
+    {"format": reader.FORMAT, "sha256": reader.checksum(RULES.body), "student": RULES.body}
+)
+
+OTHERS = """
+import json, sys
+sys.dont_write_bytecode = True
+from reader import Student
+student = Student.load("student.json")
+windows = json.load(open("windows.json"))
+laws = [list(student.law(temperature=t, **w).values()) for w in windows for t in (1, 0.3)]
+said = [
+    student.speak(temperature=t, seed=s, **w)
+    for w in windows for t in (1, 0.3, 0) for s in range(9)
+]
+heavy = sorted({m.split(".")[0] for m in sys.modules} & {"numpy", "eisv_lumen"})
+print(json.dumps([laws, said, heavy]))
+"""
+
+
+def pythons() -> list[str]:
+    """The oldest Python that is supported and the newest that is at hand, where there are any."""
+    found = {}
+    homes = [Path.home() / ".pyenv/versions", Path.home() / ".local/share/uv/python"]
+    there = [str(p) for home in homes for p in sorted(home.glob("*/bin/python3"))]
+    there += [p for v in range(9, 20) if (p := shutil.which(f"python3.{v}"))]
+    for path in there:
+        done = subprocess.run(
+            [path, "-c", "import sys; print(*sys.version_info[:2])"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode == 0 and tuple(map(int, done.stdout.split())) >= (3, 9):
+            found[tuple(map(int, done.stdout.split()))] = path
+    return [found[v] for v in sorted({min(found), max(found)})] if found else []
+
+
+@pytest.mark.parametrize("python", [*pythons(), sys.executable])
+def test_another_python_says_the_same(python, student, summaries, tmp_path):
+    shutil.copy(reader.__file__, tmp_path / "reader.py")
+    write_student(student, tmp_path / "student.json")
+    rng = np.random.default_rng(0)
+    states = np.column_stack([np.arange(20.0), rng.random((20, 4))]).tolist()
+    windows = [{"shape": "void_rising"}, {"summary": summaries[1].tolist()}, {"series": states}]
+    (tmp_path / "windows.json").write_text(json.dumps(windows))
+    done = subprocess.run(
+        [python, "-I", "-c", "import sys; sys.path.insert(0, '.')" + OTHERS],
+        cwd=tmp_path, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    laws, said, heavy = json.loads(done.stdout)
+    assert heavy == []
+    ours = [list(student.law(temperature=t, **w).values()) for w in windows for t in (1, 0.3)]
+    # From 3.12 on the built-in sum rounds better: the last digits may differ, no more.
+    np.testing.assert_allclose(laws, ours, rtol=1e-11, atol=1e-15)
+    assert said == [
+        student.speak(temperature=t, seed=s, **w)
+        for w in windows for t in (1, 0.3, 0) for s in range(9)
+    ]  # fmt: skip
