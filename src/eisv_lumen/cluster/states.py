@@ -16,9 +16,9 @@ import numpy.typing as npt
 from ..eisv import EISV_DIMS
 from ..errors import InputError
 from ..trajectory.series import Series
+from ..trajectory.sources.columns import by_agent, state_columns, wanted_columns
 from ..trajectory.sources.common import in_time_order
 from ..trajectory.sources.governance import read_updates
-from ..trajectory.sources.parquet import by_agent, state_columns, wanted_columns
 from .storage import open_file
 
 if TYPE_CHECKING:
