@@ -10,7 +10,7 @@ from eisv_lumen.errors import InputError
 BUILT = {
     "windows": 100, "states": 1_000, "bytes_in": 50_000, "bytes_scratch": 60_000,
     "bytes_out": 90_000, "workers": 2, "peak_memory": 10**8,
-    "wall_s": {"arrange": 0.5, "label": 1.5},
+    "wall_s": {"arrange": 0.5, "label": 1.5}, "cpu_s": {"arrange": 0.5, "label": 2.5},
 }  # fmt: skip
 
 
@@ -26,6 +26,7 @@ def measured(tmp_path):
 def test_a_run_a_thousand_times_as_large_takes_a_thousand_times_as_much(measured):
     plan = plan_run(read_rates(measured), 10**6, cores=8, price=0.9)
     assert plan.core_hours == pytest.approx(4 * 1_000 / 3600)  # 2 s of two workers
+    assert plan.cpu_hours == pytest.approx(3 * 1_000 / 3600)
     assert plan.wall_s == pytest.approx(4_000 / 8)
     assert plan.cost == pytest.approx(1.0)
     assert (plan.windows, plan.bytes_out, plan.memory) == (10**5, 90 * 10**6, 10**8)

@@ -111,7 +111,8 @@ def plan(
         print_json(asdict(found))
         return
     typer.echo(
-        f"{found.states:,} states: {found.windows:,} windows, {found.core_hours:.1f} core-hours, "
+        f"{found.states:,} states: {found.windows:,} windows, {found.core_hours:.1f} core-hours "
+        f"({found.cpu_hours:.1f} of them busy), "
         f"{found.wall_s / 60:.0f} min on {found.cores} cores, cost {found.cost:.2f}"
     )
     typer.echo(

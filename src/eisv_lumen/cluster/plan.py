@@ -22,6 +22,8 @@ class Rates:
     core_s
         Seconds of a core: the time from begin to end times the workers, so that what workers wait
         for is in it.
+    cpu_s
+        Seconds of it in which a core computed.
     bytes_in, bytes_scratch, bytes_out
         Bytes read first, written in between, and written at last.
     windows
@@ -31,6 +33,7 @@ class Rates:
     """
 
     core_s: float
+    cpu_s: float
     bytes_in: float
     bytes_scratch: float
     bytes_out: float
@@ -40,13 +43,19 @@ class Rates:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run on paper. `wall_s` [s]; bytes; `cost` in the currency of the price."""
+    """A run on paper.
+
+    `core_hours` are paid for, `cpu_hours` of them computed; `wall_s` [s]; bytes, `memory` of a
+    worker; `cost` in the currency of the `price` of a core-hour, which is given, not measured.
+    """
 
     states: int
     windows: int
     cores: int
     core_hours: float
+    cpu_hours: float
     wall_s: float
+    price: float
     cost: float
     bytes_in: int
     bytes_scratch: int
@@ -59,6 +68,7 @@ def rates(built: dict[str, Any]) -> Rates:
     n = built["states"]
     return Rates(
         core_s=sum(built["wall_s"].values()) * built["workers"] / n,
+        cpu_s=sum(built["cpu_s"].values()) / n,
         bytes_in=built["bytes_in"] / n,
         bytes_scratch=built["bytes_scratch"] / n,
         bytes_out=built["bytes_out"] / n,
@@ -120,7 +130,9 @@ def plan_run(rates: Rates, states: int, cores: int, price: float) -> Plan:
         windows=round(rates.windows * states),
         cores=cores,
         core_hours=core_s / 3600,
+        cpu_hours=rates.cpu_s * states / 3600,
         wall_s=core_s / cores,
+        price=price,
         cost=core_s / 3600 * price,
         bytes_in=round(rates.bytes_in * states),
         bytes_scratch=round(rates.bytes_scratch * states),
