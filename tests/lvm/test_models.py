@@ -1,6 +1,7 @@
 """Models keep their word when saved and loaded, and are what their names say."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -58,10 +59,11 @@ def test_batches_do_not_matter_and_order_of_the_pool_follows(kind, fields):
         predict(model, contexts), predict(model, contexts, batch_size=2), atol=1e-6
     )
     scores = score_pool(model, contexts, pool)
-    np.testing.assert_allclose(scores, score_pool(model, contexts, pool, batch_size=3), atol=1e-5)
+    batched = score_pool(model, contexts, pool, batch_size=3)
+    np.testing.assert_allclose(scores, batched, atol=1e-5, rtol=1e-5)
     turned = np.random.default_rng(0).permutation(9)
     np.testing.assert_allclose(
-        score_pool(model, contexts, pool[turned]), scores[:, turned], atol=1e-5
+        score_pool(model, contexts, pool[turned]), scores[:, turned], atol=1e-5, rtol=1e-5
     )
 
 
@@ -134,21 +136,51 @@ def test_the_position_column_is_the_only_effect_of_its_scale():
     torch.testing.assert_close(model(contexts).prediction, plain)
 
 
+def ranker_by_hand(ranker, contexts, pool):
+    """The formula of the ranker's docstring, candidate by candidate."""
+    read, write = ranker.read.detach().double().numpy(), ranker.write.detach().double().numpy()
+
+    def u(x):
+        x = (x - pool.mean(0)).astype(np.float64)
+        x = x / np.linalg.norm(x)
+        x = x + x @ read @ write
+        return x / np.linalg.norm(x)
+
+    lag, crowd, beta = (
+        1000 * p.detach().double().numpy() for p in (ranker.lag, ranker.crowd, ranker.sharpness)
+    )
+    found = np.empty((len(contexts), len(pool)))
+    for j, p in enumerate(pool):
+        near = sum(math.exp(beta * (u(q) @ u(p))) for i, q in enumerate(pool) if i != j)
+        for i, context in enumerate(contexts):
+            own = sum(w * (u(c) @ u(p)) for w, c in zip(lag, context, strict=True))
+            found[i, j] = own - crowd * (math.log(near) if near else 0.0)
+    return found
+
+
+@pytest.mark.parametrize("size", [2, 8])
+def test_the_ranker_is_its_formula(size):
+    ranker, contexts, pool = build("ranker", rank=4), units(3, 5), units(size, seed=2)
+    ranker.crowd.data.fill_(2e-3), ranker.sharpness.data.fill_(4e-3)
+    found = score_pool(ranker, contexts, pool)
+    np.testing.assert_allclose(found, ranker_by_hand(ranker, contexts, pool), rtol=1e-3, atol=2e-3)
+
+
+def test_an_article_of_one_chunk_has_no_crowd():
+    assert np.isfinite(score_pool(build("ranker", rank=4), units(3, 5), units(1))).all()
+
+
 def test_an_untrained_ranker_is_the_pool_centred_lag_cosine():
     ranker = MODELS["ranker"](MODELS["ranker"].config_class(dim=DIM, rank=4)).eval()
     contexts, pool = units(3, 5), units(8, seed=2)
-    found = score_pool(ranker, contexts, pool)
-    centre = pool.mean(0)
-    lag = ranker.lag.detach().numpy()
-    for i in range(3):
-        for j in range(8):
-            p = pool[j] - centre
-            p = p / np.linalg.norm(p)
-            score = 0.0
-            for k in range(5):
-                c = contexts[i, k] - centre
-                score += lag[k] * (c @ p) / np.linalg.norm(c)
-            assert found[i, j] == pytest.approx(score, abs=1e-4)
+    lag = 1000 * ranker.lag.detach().numpy()
+    assert lag.sum() == pytest.approx(12) and (np.diff(lag) > 0).all()
+    chunks = pool - pool.mean(0)
+    chunks /= np.linalg.norm(chunks, axis=1, keepdims=True)
+    seen = contexts - pool.mean(0)
+    seen /= np.linalg.norm(seen, axis=-1, keepdims=True)
+    expected = np.einsum("k,nkd,pd->np", lag, seen, chunks)
+    np.testing.assert_allclose(score_pool(ranker, contexts, pool), expected, atol=1e-4)
 
 
 def test_what_cannot_be_loaded_is_said(tmp_path):

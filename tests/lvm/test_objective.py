@@ -15,7 +15,8 @@ from eisv_lumen.lvm.mini import mini_test
 from eisv_lumen.lvm.models import MODELS
 from eisv_lumen.lvm.objective import article_loss, window_loss
 from eisv_lumen.lvm.processes import ROTATION, ar1
-from eisv_lumen.lvm.recipe import Inputs, Objective, load_recipe
+from eisv_lumen.lvm.recipe import load_recipe
+from eisv_lumen.lvm.sections import Inputs, Objective
 from eisv_lumen.lvm.table import WindowTable
 
 DIM = 16

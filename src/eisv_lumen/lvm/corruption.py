@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .recipe import Inputs
+from .sections import Inputs
 
 __all__ = ["corrupt"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .diagnostics import distinctness_scores
-from .recipe import Curriculum, Recipe
+from .recipe import Recipe
+from .sections import Curriculum
 from .sequences import SequenceSet
 
 __all__ = ["Attempt", "attempts", "shortfalls", "top_share"]

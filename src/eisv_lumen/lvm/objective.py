@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from . import losses
 from .models import PredictorOutput
-from .recipe import Directional, Listwise, Objective, PrevRepel, Rollout
+from .sections import Directional, Listwise, Objective, PrevRepel, Rollout
 from .table import WindowTable
 
 __all__ = ["article_loss", "window_loss"]

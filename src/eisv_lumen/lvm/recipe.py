@@ -9,22 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from ..errors import InputError
-from .schedule import Schedule
+from ..files import parse_yaml
+from .sections import Curriculum, EarlyStopping, Inputs, Kill, Objective, Section
 
-__all__ = [
-    "Curriculum",
-    "Directional",
-    "Inputs",
-    "Objective",
-    "Recipe",
-    "Size",
-    "check_recipe",
-    "load_recipe",
-    "recipe_names",
-]
+__all__ = ["Recipe", "Size", "check_recipe", "load_recipe", "recipe_names"]
 
 Size = Literal["study", "small"]
 
@@ -49,203 +40,7 @@ _OURS: Final = {
 """Fields of TrainingArguments that are no recipe's to set, and whose they are."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Hinge(_Section):
-    """A margin [cosine] and its weight."""
-
-    margin: float
-    weight: Schedule
-
-
-class RhoControl(_Section):
-    """The weight of the directional term is such that it is a share ρ of the MSE (`rho_weight`)."""
-
-    target: Schedule
-    cap: Schedule = Field(default=1e9, validate_default=True)
-    low: float = Field(1e-4, ge=0)
-    high: float = Field(0.02, gt=0)
-
-
-class Directional(_Section):
-    """Nearer to the target than to `prev`.
-
-    `form`: `margin`, `smooth` or `scale_aware`. The weight is a schedule, or is found by `control`.
-    `gate`: `batch` leaves the term out of confused batches, `confident` scales it by the batch's
-    mean cosine. `min_signal`: samples with cos(c_last, y) - cos(c_0, y) below it do not count.
-    `adaptive`: P4's scale, larger the nearer target and newest chunk are.
-    """
-
-    form: Literal["margin", "smooth", "scale_aware"] = "margin"
-    margin: Schedule
-    margin_ratio: float = 0.05
-    gamma: float = Field(4.0, gt=0)
-    weight: Schedule | None = None
-    control: RhoControl | None = None
-    gate: Literal["none", "batch", "confident"] = "none"
-    min_signal: float | None = None
-    adaptive: bool = False
-
-
-class Floor(_Section):
-    """Positive floor: relu(tau - cos(ŷ, y))²."""
-
-    tau: float
-    weight: Schedule
-
-
-class MicroRanking(_Section):
-    """softplus(gamma (margin - gap))."""
-
-    margin: float
-    gamma: float = Field(5.0, gt=0)
-    weight: Schedule
-
-
-class Rollout(_Section):
-    """So many steps from one's own predictions; a step that stands still is penalised."""
-
-    steps: int = Field(3, ge=2)
-    weight: Schedule
-
-
-class Contrast(_Section):
-    """InfoNCE among the batch's targets at temperature tau."""
-
-    tau: float = Field(0.07, gt=0)
-    weight: Schedule
-
-
-class PrevRepel(_Section):
-    """Margin over the newest chunk.
-
-    With `gate_below`, a sample counts `gate_weight` where
-    cos(c_last, y) - cos(c_last, c_{last-1}) lies below it.
-    """
-
-    margin: float
-    weight: Schedule
-    gate_below: float | None = None
-    gate_weight: float = 0.25
-
-
-class TeacherPull(_Section):
-    """1 - cos(ŷ, y) where that cosine lies below `below`."""
-
-    below: float = 0.20
-    weight: Schedule
-
-
-class Listwise(_Section):
-    """The next chunk among {next, newest, same-article distractors, others of the batch}."""
-
-    tau: float = Field(0.07, gt=0)
-    weight: Schedule
-    distractors: int = Field(4, ge=0)
-    in_batch: int = Field(4, ge=0)
-
-
-class OrderVerifier(_Section):
-    """Which of two chunks comes later."""
-
-    weight: Schedule
-
-
-class OverArticle(_Section):
-    """The next chunk among all chunks of its article, the context left out; scores / tau.
-
-    Batches are then articles, and no other term is used.
-    """
-
-    tau: float = Field(1.0, gt=0)
-
-
-class Objective(_Section):
-    """A weighted sum of losses (`losses.py`). `prev` is the slot that the gap is taken from."""
-
-    mse: float = 1.0
-    prev: int = Field(4, ge=0)
-    directional: Directional | None = None
-    positive_floor: Floor | None = None
-    norm: float = 0.0
-    orthogonality: float = 0.0
-    anti_copy: Hinge | None = None
-    future: Hinge | None = None
-    micro_ranking: MicroRanking | None = None
-    rollout: Rollout | None = None
-    info_nce: Contrast | None = None
-    prev_repel: PrevRepel | None = None
-    teacher_pull: TeacherPull | None = None
-    listwise: Listwise | None = None
-    order: OrderVerifier | None = None
-    over_article: OverArticle | None = None
-
-
-class Inputs(_Section):
-    """What is done to contexts in training alone, and two scheduled fields of the model.
-
-    Attributes
-    ----------
-    drop
-        Probability that the newest chunk becomes a random unit vector.
-    noise, noise_sigma
-        Probability that it gets Gaussian noise of this standard deviation a component, and is
-        scaled back to length 1.
-    swap
-        Probability that it changes places with the chunk before it.
-    position_scale, last_slot_bias
-        Schedules of the fields of the model's configuration of that name.
-    """
-
-    drop: float = Field(0.0, ge=0, le=1)
-    noise: float = Field(0.0, ge=0, le=1)
-    noise_sigma: float = Field(0.03, ge=0)
-    swap: float = Field(0.0, ge=0, le=1)
-    position_scale: Schedule | None = None
-    last_slot_bias: Schedule | None = None
-
-
-class Stage(_Section):
-    """The most forward-distinct share of the windows, for so many epochs."""
-
-    share: float = Field(gt=0, le=1)
-    epochs: int = Field(gt=0)
-
-
-class Curriculum(_Section):
-    """Stages, each left only where its gate holds.
-
-    `score`: `published` is 1 - cos(y, c_last); `corrected` is cos(y, c_last) - max cos(y, other c).
-    `gate`: readings of the mini test (and `gates_5cat`, of the published test) and their least
-    values. A stage that fails is repeated at most `retries` times, each time with
-    `retry_position` and `retry_bias` more; then training ends.
-    """
-
-    score: Literal["published", "corrected"] = "published"
-    stages: list[Stage] = Field(min_length=1)
-    gate: dict[str, float]
-    retries: int = Field(2, ge=0)
-    retry_position: float = 0.05
-    retry_bias: float = 0.2
-
-
-class Kill(_Section):
-    """Stop after an epoch where a reading of the mini test lies below its least value."""
-
-    after_epoch: int = Field(gt=0)
-    least: dict[str, float]
-
-
-class EarlyStopping(_Section):
-    """Keep the weights of the best epoch by one reading of the mini test; stop after `patience`."""
-
-    reading: str
-    patience: int = Field(gt=0)
-
-
-class Recipe(_Section):
+class Recipe(Section):
     """A training run, whole: with the same recipe, data and seed, the same weights.
 
     `model`: `type` (predictor, residual, anchored, mixture, ranker) and fields of its
@@ -260,7 +55,7 @@ class Recipe(_Section):
     curriculum: Curriculum | None = None
     kill: Kill | None = None
     early_stopping: EarlyStopping | None = None
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = Field(default_factory=dict)
 
 
 def recipe_names() -> list[str]:
@@ -334,19 +129,18 @@ def check_recipe(recipe: Recipe) -> None:
 
 def _read(recipe: str | os.PathLike[str], below: tuple[str, ...] = ()) -> dict[str, Any]:
     """Read a file and lay it over what it extends."""
-    import yaml
-
     path = Path(recipe)
     packaged = resources.files(__package__) / "recipes" / f"{recipe}.yaml"
     source = packaged if packaged.is_file() else path
     try:
-        raw = yaml.safe_load(source.read_text(encoding="utf-8"))
+        text = source.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
             f"{recipe}: no such recipe; give a YAML file or one of {', '.join(recipe_names())}"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{recipe}: not YAML ({' '.join(str(error).split())})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{recipe}: not a text file in UTF-8") from error
+    raw = parse_yaml(text, str(recipe))
     if not isinstance(raw, dict):
         raise InputError(f"{recipe}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
     base = raw.pop("extends", None)
@@ -383,11 +177,11 @@ def _first_problem(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         *section, field = first["loc"]
-        return f"{where}: {_unknown(str(field), _section(section).model_fields)}"
+        return f"{where}: {_unknown(str(field), _section_at(section).model_fields)}"
     return f"{where}: {first['msg'].removeprefix('Value error, ')}"
 
 
-def _section(path: list[int | str]) -> type[BaseModel]:
+def _section_at(path: list[int | str]) -> type[BaseModel]:
     """Return the section of a recipe that a location of an error is in."""
     model: type[BaseModel] = Recipe
     for part in path:

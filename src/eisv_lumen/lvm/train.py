@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import sys
@@ -22,19 +20,26 @@ from ..evaluation.report import installed_versions
 from ..files import read_json, write_json
 from .curriculum import Attempt, attempts, shortfalls, top_share
 from .mini import mini_test
-from .models import MODELS, VectorModel, load_predictor
+from .models import MODELS, VectorModel
 from .recipe import Recipe, check_recipe
+from .runs import (
+    CHECKPOINTS,
+    MODEL,
+    RECORD,
+    claim,
+    digest,
+    is_main,
+    last_checkpoint,
+    save_model,
+    say,
+)
 from .sequences import SequenceSet
 from .splits import check_disjoint
 from .table import WindowTable
 from .trainer import KillCriteria, LvmTrainer, Progress, ScheduledInputs, set_inputs
 
-__all__ = ["build_model", "digest", "train", "training_arguments"]
+__all__ = ["build_model", "train", "training_arguments"]
 
-_RUN: Final = "run.json"
-_RECORD: Final = "training.json"
-_MODEL: Final = "model"
-_CHECKPOINTS: Final = "checkpoints"
 _ATTEMPT: Final = "attempt.json"
 _GATES: Final = "gates_5cat"
 
@@ -104,11 +109,11 @@ def train(
             )
         },
     }
-    done = _claim(folder, run, resume)
+    done = claim(folder, run, resume)
     if done is not None:
         return done
     parameters = sum(p.numel() for p in model.parameters())
-    _say(f"{recipe.name}: {parameters} parameters, {len(table)} windows, {len(held)} to test on")
+    say(f"{recipe.name}: {parameters} parameters, {len(table)} windows, {len(held)} to test on")
 
     started = time.perf_counter(), time.process_time()
     stages, outcome = _stages(recipe, model, training, validation, folder, seed, device)
@@ -124,10 +129,10 @@ def train(
         "readings": mini_test(model.eval(), held.to(model.device)),
         "stages": stages,
     }
-    if _is_main():
-        _save(model, folder / _MODEL)
-        write_json(folder / _RECORD, record)
-        shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
+    if is_main():
+        save_model(model, folder / MODEL)
+        write_json(folder / RECORD, record)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return record
 
 
@@ -191,15 +196,6 @@ def training_arguments(
         raise InputError(f"recipe {recipe.name}, training: {error}") from error
 
 
-def digest(sequences: SequenceSet) -> str:
-    """SHA-256 of all that a set holds, in hexadecimal."""
-    about = json.dumps([sequences.article_ids, sequences.context_length, sequences.encoder])
-    found = hashlib.sha256(about.encode())
-    for array in (sequences.vectors, sequences.article, sequences.position, sequences.starts):
-        found.update(array.tobytes())
-    return found.hexdigest()
-
-
 def _stages(
     recipe: Recipe,
     model: VectorModel,
@@ -239,9 +235,9 @@ def _attempt(
     from safetensors.torch import load_file
     from transformers import EarlyStoppingCallback, PrinterCallback
 
-    place = folder / _CHECKPOINTS / attempt.name
+    place = folder / CHECKPOINTS / attempt.name
     if (place / _ATTEMPT).exists():
-        model.load_state_dict(load_file(place / _MODEL / "model.safetensors"))
+        model.load_state_dict(load_file(place / MODEL / "model.safetensors"))
         set_inputs(model.config, recipe, attempt, attempt.epochs)
         found: dict[str, Any] = read_json(place / _ATTEMPT)
         return found
@@ -266,9 +262,9 @@ def _attempt(
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
-    checkpoint = _last_checkpoint(place)
+    checkpoint = last_checkpoint(place)
     if checkpoint:
-        _say(f"resuming from {attempt.name}/{checkpoint.name}")
+        say(f"resuming from {attempt.name}/{checkpoint.name}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     readings = mini_test(model, held.to(model.device))
     gate = recipe.curriculum.gate if recipe.curriculum else {}
@@ -286,8 +282,8 @@ def _attempt(
         "readings": readings,
         "log": trainer.state.log_history,
     }
-    if _is_main():
-        model.save_pretrained(place / _MODEL)
+    if is_main():
+        model.save_pretrained(place / MODEL)
         write_json(place / _ATTEMPT, found)
     return found
 
@@ -320,62 +316,7 @@ def _check_sets(training: SequenceSet, validation: SequenceSet) -> None:
             raise InputError(f"{part}: no windows; give longer articles")
 
 
-def _claim(folder: Path, run: dict[str, Any], resume: bool) -> dict[str, Any] | None:
-    """Make the folder this run's; return the record of the run where it is already done."""
-    if not resume:
-        if _is_main():
-            for name in (_CHECKPOINTS, _MODEL):
-                shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / _RECORD).unlink(missing_ok=True)
-    elif (folder / _RUN).exists():
-        if read_json(folder / _RUN) != json.loads(json.dumps(run)):
-            raise InputError(
-                f"{folder}: holds a run of another recipe, seed or other data; choose another "
-                "--out, or --no-resume to replace it"
-            )
-        if (folder / _RECORD).exists():
-            _say(f"{folder}: already trained")
-            record: dict[str, Any] = read_json(folder / _RECORD)
-            return record
-    if _is_main():
-        write_json(folder / _RUN, run)
-    return None
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    """Return the latest whole checkpoint; one that a kill cut short is set aside.
-
-    The trainer's state is the last file that Trainer writes to a checkpoint.
-    """
-    whole = []
-    for path in folder.glob("checkpoint-*"):
-        try:
-            step = json.loads((path / "trainer_state.json").read_text("utf-8"))["global_step"]
-            whole.append((int(step), path))
-        except (OSError, ValueError, KeyError):
-            shutil.rmtree(path, ignore_errors=True)
-    return max(whole)[1] if whole else None
-
-
-def _save(model: VectorModel, folder: Path) -> None:
-    aside = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    model.save_pretrained(aside)
-    load_predictor(aside)
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
-
-
 def _keep_to_ourselves() -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-
-
-def _is_main() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def _say(text: str) -> None:
-    if _is_main():
-        print(text, file=sys.stderr, flush=True)

@@ -17,7 +17,8 @@ from .curriculum import Attempt, shortfalls
 from .mini import mini_test
 from .models import VectorModel
 from .objective import article_loss, window_loss
-from .recipe import Kill, Recipe
+from .recipe import Recipe
+from .sections import Kill
 from .table import WindowTable
 
 __all__ = ["KillCriteria", "LvmTrainer", "Progress", "ScheduledInputs"]

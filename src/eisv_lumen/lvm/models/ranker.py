@@ -1,4 +1,13 @@
-"""The listwise ranker: pool-centred cosines at each lag, and a low-rank residual."""
+"""The listwise ranker: pool-centred cosines at each lag, less the crowd, in a learned metric.
+
+With chunks centred by their article's mean, and u(c) = unit(c + c R P) for a low-rank R P that is
+zero at the start, a candidate p scores
+
+    Σ_k w_k ⟨u(c_k), u(p)⟩ − h log Σ_{q ≠ p} exp(β ⟨u(q), u(p)⟩),    q over the article.
+
+The second term is the inverted softmax (Smith, Turban, Hamblin & Hammerla 2017) with a learned
+share h: a chunk that much of the article is near to needs less of a reason to be near the context.
+"""
 
 # transformers and parts of torch are not annotated throughout.
 # mypy: allow-untyped-calls
@@ -13,6 +22,10 @@ from .base import VectorModel, unit
 
 __all__ = ["Ranker", "RankerConfig"]
 
+_UNIT = 1000.0
+"""Scalars are kept in this unit, so that one rate of Adam suits them and the matrices."""
+_LAG_SUM, _BETA = 12.0, 5.0
+
 
 @strict
 class RankerConfig(PreTrainedConfig):
@@ -22,8 +35,10 @@ class RankerConfig(PreTrainedConfig):
     ----------
     dim, context_length
         D and K.
+    offset
+        Which chunk is meant: 0 the one after the context.
     rank
-        Rank of the learned comparison of a context chunk with a candidate.
+        Rank of what is learned of the metric.
     """
 
     model_type = "lvm_ranker"
@@ -31,13 +46,13 @@ class RankerConfig(PreTrainedConfig):
     dim: int = 384
     context_length: int = 5
     offset: int = 0
-    rank: int = 32
+    rank: int = 64
 
 
 class Ranker(VectorModel):
-    """Score the chunks of an article as the next one; scores are logits of a softmax over them.
+    """Scores chunks of an article as the next one; scores are logits of a softmax over them.
 
-    The residual is zero at the start, so that training begins at the lag-cosine itself.
+    Untrained it is the pool-centred lag-cosine, with weights that rise to the newest chunk.
     """
 
     config_class = RankerConfig
@@ -45,10 +60,12 @@ class Ranker(VectorModel):
 
     def __init__(self, config: RankerConfig) -> None:
         super().__init__(config)
-        k = config.context_length
-        self.lag = nn.Parameter(10.0 * torch.arange(1, k + 1) / (k * (k + 1) / 2))
-        self.read = nn.Parameter(torch.zeros(k, config.dim, config.rank))
-        self.probe = nn.Parameter(torch.randn(config.dim, config.rank) / config.rank**0.5)
+        rise = torch.arange(1.0, config.context_length + 1)
+        self.lag = nn.Parameter(_LAG_SUM / _UNIT * rise / rise.sum())
+        self.crowd = nn.Parameter(torch.tensor(0.0))
+        self.sharpness = nn.Parameter(torch.tensor(_BETA / _UNIT))
+        self.read = nn.Parameter(torch.randn(config.dim, config.rank) / config.rank**0.5)
+        self.write = nn.Parameter(torch.zeros(config.rank, config.dim))
         self.post_init()
 
     def predict(self, contexts: Tensor) -> Tensor:
@@ -58,7 +75,14 @@ class Ranker(VectorModel):
     def scores(self, contexts: Tensor, pool: Tensor, prediction: Tensor | None = None) -> Tensor:
         """Return logits (B, P) of each chunk of the article `pool` (P, D) being the next one."""
         centre = pool.mean(dim=0)
-        candidates, seen = unit(pool - centre), unit(contexts - centre)
-        query = torch.einsum("k,bkd->bd", self.lag, seen)
-        residual = torch.einsum("bkd,kdr->br", seen, self.read)
-        return query @ candidates.T + residual @ (candidates @ self.probe).T
+        candidates = self._metric(unit(pool - centre))
+        query = torch.einsum("k,bkd->bd", _UNIT * self.lag, self._metric(unit(contexts - centre)))
+        near = _UNIT * self.sharpness * (candidates @ candidates.T)
+        itself = torch.eye(len(pool), dtype=torch.bool, device=pool.device)
+        crowd = near.masked_fill(itself, -torch.inf).logsumexp(dim=0)
+        if len(pool) == 1:  # nothing to compare with
+            crowd = torch.zeros_like(crowd)
+        return query @ candidates.T - _UNIT * self.crowd * crowd
+
+    def _metric(self, x: Tensor) -> Tensor:
+        return unit(x + (x @ self.read) @ self.write)

@@ -1,0 +1,97 @@
+"""The folder of a run: whose it is, where it was interrupted, and what it leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import InputError
+from ..files import read_json, write_json
+from .models import VectorModel, load_predictor
+from .sequences import SequenceSet
+
+__all__ = [
+    "CHECKPOINTS",
+    "MODEL",
+    "RECORD",
+    "claim",
+    "digest",
+    "is_main",
+    "last_checkpoint",
+    "save_model",
+    "say",
+]
+
+RECORD: Final = "training.json"
+MODEL: Final = "model"
+CHECKPOINTS: Final = "checkpoints"
+_RUN: Final = "run.json"
+
+
+def digest(sequences: SequenceSet) -> str:
+    """SHA-256 of all that a set holds, in hexadecimal."""
+    about = json.dumps([sequences.article_ids, sequences.context_length, sequences.encoder])
+    found = hashlib.sha256(about.encode())
+    for array in (sequences.vectors, sequences.article, sequences.position, sequences.starts):
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def claim(folder: Path, run: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+    """Make the folder this run's; return the record of the run where it is already done."""
+    if not resume:
+        if is_main():
+            for name in (CHECKPOINTS, MODEL):
+                shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / RECORD).unlink(missing_ok=True)
+    elif (folder / _RUN).exists():
+        if read_json(folder / _RUN) != json.loads(json.dumps(run)):
+            raise InputError(
+                f"{folder}: holds a run of another recipe, seed or other data; choose another "
+                "--out, or --no-resume to replace it"
+            )
+        if (folder / RECORD).exists():
+            say(f"{folder}: already trained")
+            record: dict[str, Any] = read_json(folder / RECORD)
+            return record
+    if is_main():
+        write_json(folder / _RUN, run)
+    return None
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the latest whole checkpoint; one that a kill cut short is set aside.
+
+    The trainer's state is the last file that Trainer writes to a checkpoint.
+    """
+    whole = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            step = json.loads((path / "trainer_state.json").read_text("utf-8"))["global_step"]
+            whole.append((int(step), path))
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(path, ignore_errors=True)
+    return max(whole)[1] if whole else None
+
+
+def save_model(model: VectorModel, folder: Path) -> None:
+    aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    model.save_pretrained(aside)
+    load_predictor(aside)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+
+
+def is_main() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def say(text: str) -> None:
+    if is_main():
+        print(text, file=sys.stderr, flush=True)
