@@ -13,7 +13,7 @@ from eisv_lumen.files import write_json
 
 from .timing import Row
 
-NAMES = ("trajectory", "expression", "teacher", "student")
+NAMES = ("trajectory", "expression", "teacher", "student", "lvm_alignment", "lvm_train")
 
 
 def main() -> None:
