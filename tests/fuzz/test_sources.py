@@ -221,6 +221,15 @@ def test_parquet_of_other_types(folder: Path, data: Any) -> None:
     try_all(path)
 
 
+def test_a_map_where_a_list_is_wanted(folder: Path) -> None:
+    """Found by the test above, after thousands of cases."""
+    good = synthesize({"convergence": 1}, seed=0)
+    maps = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8()))
+    path = folder / "map.parquet"
+    pq.write_table(good.set_column(0, "t", maps), path)
+    assert survives(lambda: load_table(path), "map.parquet: not the typed dataset") is None
+
+
 CELLS = st.one_of(
     FLOATS.map(str), INTEGERS.map(lambda i: str(i % 10**40)), TEXTS, st.just('"'), st.just('"a,b"')
 )

@@ -297,6 +297,6 @@ def typed(table: pa.Table, name: str) -> pa.Table:
         raise InputError(f"{name}: not the typed dataset, it has no column {missing[0]!r}")
     try:
         return table.select(SCHEMA.names).cast(SCHEMA)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except pa.ArrowException as error:
         text = " ".join(str(error).split())
         raise InputError(f"{name}: not the typed dataset ({text})") from error
