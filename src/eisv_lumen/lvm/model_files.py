@@ -58,7 +58,9 @@ def predictor(
                 f"{source}: reads {model.config.context_length} vectors of {model.config.dim} "
                 f"dimensions; the sequences have {s.context_length} of {s.dim}"
             )
-    return wrap(model, name or Path(source).name)
+    found = wrap(model, name or Path(source).name)
+    # What learned to rank never learned to predict: its vector is not asked for.
+    return replace(found, predict=None) if found.scores else found
 
 
 def wrap(model: VectorModel, name: str) -> Predictor:

@@ -176,4 +176,4 @@ def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, justify="left" if i < 2 else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    Console(width=max(200, shutil.get_terminal_size().columns), highlight=False).print(table)
+    Console(width=max(240, shutil.get_terminal_size().columns), highlight=False).print(table)

@@ -147,8 +147,11 @@ def _show(rows: list[Retrieved]) -> None:
     ):
         table.add_column(column, justify="left" if i < 2 else "right", no_wrap=True)
     for row in rows:
-        numbers = (*row.contain.values(), row.recall_1, row.recall_5, row.mrr)
+        found = (row.recall_1, row.recall_5, row.mrr)
         table.add_row(
-            row.first, row.reranker or "–", *(f"{v:.3f} [{a:.3f}, {b:.3f}]" for v, a, b in numbers)
+            row.first,
+            row.reranker or "–",
+            *(f"{value:.3f}" for value, _, _ in row.contain.values()),
+            *(f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in found),
         )
     Console(width=200, highlight=False).print(table)
