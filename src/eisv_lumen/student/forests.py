@@ -152,7 +152,7 @@ def _logistic(seed: int) -> Any:
     return make_pipeline(
         PolynomialFeatures(2, include_bias=False),
         StandardScaler(),
-        LogisticRegression(C=1.0, max_iter=300, random_state=seed),
+        LogisticRegression(C=1.0, max_iter=1000, tol=1e-2, random_state=seed),
     )
 
 

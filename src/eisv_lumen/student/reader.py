@@ -18,8 +18,10 @@ import hashlib
 import json
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import reduce
+from itertools import accumulate
 from operator import add, mul, sub, truediv
 from typing import Any
 
@@ -47,11 +49,16 @@ class Student:
         self.tokens: list[str] = body["tokens"]
         self._net = body.get("net")
         self._row = {shape: k for k, shape in enumerate(self.shapes)}
-        self._inquiry = [self.tokens.index(token) for token in body["inquiry"]]
-        mixed = self._net or {"patterns": [], "weights": []}
-        self._patterns = [_normal(row) for row in body["patterns"] + mixed["patterns"]]
-        self._first = [_normal(row) for row in body["weights"] + mixed["weights"]]
-        self._columns = list(zip(*self._first[len(self.shapes) :]))
+        tables = [body] if self._net is None else [body, self._net]
+        inquiry = [self.tokens.index(token) for token in body["inquiry"]]
+        self._alone = [
+            _Rows([patterns], [weights], inquiry)
+            for table in tables
+            for patterns, weights in zip(table["patterns"], table["weights"])
+        ]
+        self._mixed: _Rows | None = None
+        if self._net is not None:
+            self._mixed = _Rows(self._net["patterns"], self._net["weights"], inquiry)
 
     @classmethod
     def load(cls, path: str) -> Student:
@@ -118,19 +125,18 @@ class Student:
         ValueError
             What is given cannot be used.
         """
-        mix = self.mixture(shape, summary=summary, series=series)
+        mix, rows = self._speaker(shape, summary, series)
         _check(temperature)
         rng = seed if isinstance(seed, random.Random) else random.Random(seed)
         draw = rng.random
         if temperature == 1 and len(mix) > 1:  # to draw from a mixture is to draw a row first
-            mix = [(1.0, mix[_pick([m for m, _ in mix], draw())][1])]
+            mix, rows = [1.0], self._alone[len(self.shapes) + _pick(mix, draw())]
         tokens, stop = self.tokens, len(self.tokens)
-        a = _pick(_tempered(self._first_step(mix), temperature), draw())
-        step, mix = self._second_step(mix, a)
-        b = _pick(_tempered(step, temperature), draw())
+        a = _pick(_tempered(rows.first_step(mix), temperature), draw())
+        b = _pick(_tempered(rows.second_step(mix, a), temperature), draw())
         if b == stop:
             return [tokens[a]]
-        c = _pick(_tempered(self._third_step(mix, a, b), temperature), draw())
+        c = _pick(_tempered(rows.third_step(mix, a, b), temperature), draw())
         return [tokens[a], tokens[b]] if c == stop else [tokens[a], tokens[b], tokens[c]]
 
     def law(
@@ -142,39 +148,20 @@ class Student:
         temperature: float = 1.0,
     ) -> dict[tuple[str, ...], float]:
         """Return the probability of each of the 2,970 expressions; arguments as for `speak`."""
-        mix = self.mixture(shape, summary=summary, series=series)
+        mix, rows = self._speaker(shape, summary, series)
         _check(temperature)
         tokens, n = self.tokens, len(self.tokens)
         found: dict[tuple[str, ...], float] = {}
-        for a, p in enumerate(_normal(_tempered(self._first_step(mix), temperature))):
-            step, after = self._second_step(mix, a)
-            second = _normal(_tempered(step, temperature))
+        for a, p in enumerate(_normal(_tempered(rows.first_step(mix), temperature))):
+            second = _normal(_tempered(rows.second_step(mix, a), temperature))
             found[(tokens[a],)] = p * second[n]
             for b, q in enumerate(second[:n]):
-                third = _normal(_tempered(self._third_step(after, a, b), temperature))
+                third = _normal(_tempered(rows.third_step(mix, a, b), temperature))
                 found[tokens[a], tokens[b]] = p * q * third[n]
                 for c in range(n):
                     if a != b and c not in (a, b):
                         found[tokens[a], tokens[b], tokens[c]] = p * q * third[c]
         return found
-
-    def mixture(
-        self,
-        shape: str | None = None,
-        *,
-        summary: Sequence[float] | None = None,
-        series: Sequence[Sequence[float]] | None = None,
-    ) -> list[tuple[float, int]]:
-        """Return who speaks of a window: (weight, row) pairs, the weights summing to 1."""
-        if (shape is None) + (summary is None) + (series is None) != 2:
-            raise ValueError("give exactly one of shape, summary and series")
-        if summary is not None:
-            return list(zip(self.read(summary), range(len(self.shapes), len(self._first))))
-        if series is not None:
-            shape = self.shape_of(series)
-        if shape not in self._row:
-            raise ValueError(f"unknown shape {shape!r}: use one of {', '.join(self.shapes)}")
-        return [(1.0, self._row[shape])]
 
     def read(self, summary: Sequence[float]) -> list[float]:
         """Return the weights of the mixed rows, as the network reads them from a summary."""
@@ -234,51 +221,74 @@ class Student:
                 return "convergence"
         return "settled_presence"
 
-    # A step is a list of probabilities, not normalised: one a token, and from the second step on
-    # 'stop' as the last. A mixture's weights are those of its rows and of all that is said so far.
+    def _speaker(
+        self,
+        shape: str | None,
+        summary: Sequence[float] | None,
+        series: Sequence[Sequence[float]] | None,
+    ) -> tuple[list[float], _Rows]:
+        """Return who speaks of a window: rows, and the weights with which they are mixed."""
+        if (shape is None) + (summary is None) + (series is None) != 2:
+            raise ValueError("give exactly one of shape, summary and series")
+        if summary is not None:
+            mix = self.read(summary)
+            assert self._mixed is not None
+            return mix, self._mixed
+        if series is not None:
+            shape = self.shape_of(series)
+        if shape not in self._row:
+            raise ValueError(f"unknown shape {shape!r}: use one of {', '.join(self.shapes)}")
+        return [1.0], self._alone[self._row[shape]]
 
-    def _first_step(self, mix: list[tuple[float, int]]) -> list[float]:
-        if len(mix) == 1:
-            return [mix[0][0] * w for w in self._first[mix[0][1]]]
-        weights = [m for m, _ in mix]
-        return [sum(map(mul, weights, column)) for column in self._columns]
 
-    def _second_step(
-        self, mix: list[tuple[float, int]], a: int
-    ) -> tuple[list[float], list[tuple[float, int]]]:
-        stop = again = asked = 0.0
-        said, more = [], []
-        for m, k in mix:
-            single, pair, triple, repetition, question = self._patterns[k]
-            first = self._first[k][a]
-            m *= first  # noqa: PLW2901
-            said.append((m, k))
-            more.append((m * (pair + triple) / (1 - first), k))
-            stop += m * single
-            again += m * repetition
-            asked += m * question / len(self._inquiry)
-        step = self._first_step(more)
-        step[a] = again
-        for b in self._inquiry:
+class _Rows:
+    """Rows that are mixed, as columns: for each token what it takes of each row.
+
+    A step is a list of probabilities, not normalised: one a token, and from the second step on
+    'stop' as the last. They are those of all that is said so far and the token together.
+    """
+
+    def __init__(
+        self, patterns: list[list[float]], weights: list[list[float]], inquiry: list[int]
+    ) -> None:
+        p = [_normal(row) for row in patterns]
+        _, self.pair, self.triple, _, _ = columns = list(zip(*p))
+        self.inquiry = inquiry
+        self.first = list(zip(*map(_normal, weights)))
+        self.stop, self.again, asked = (
+            [list(map(mul, first, columns[k])) for first in self.first] for k in (0, 3, 4)
+        )
+        self.asked = [[q / len(inquiry) for q in row] for row in asked]
+        # Drawn without replacement: what is left is 1 less the weight of what was drawn.
+        self.left = [[f / (1 - f) for f in first] for first in self.first]
+        more = list(map(add, self.pair, self.triple))
+        self.more = [list(map(mul, left, more)) for left in self.left]
+        self.alone = [first[0] for first in self.first] if len(p) == 1 else None
+
+    def first_step(self, mix: Sequence[float]) -> list[float]:
+        if self.alone:
+            m = mix[0]
+            return [m * w for w in self.alone]
+        return [sum(map(mul, mix, first)) for first in self.first]
+
+    def second_step(self, mix: Sequence[float], a: int) -> list[float]:
+        step = self.first_step(list(map(mul, mix, self.more[a])))
+        step[a] = sum(map(mul, mix, self.again[a]))
+        asked = sum(map(mul, mix, self.asked[a]))
+        for b in self.inquiry:
             step[b] += asked
-        step.append(stop)
-        return step, said
+        step.append(sum(map(mul, mix, self.stop[a])))
+        return step
 
-    def _third_step(self, mix: list[tuple[float, int]], a: int, b: int) -> list[float]:
-        stop = 0.0
-        more = []
-        for m, k in mix:
-            _, pair, triple, repetition, question = self._patterns[k]
-            if b in self._inquiry:
-                stop += m * question / len(self._inquiry)
-            if a == b:
-                stop += m * repetition
-            else:
-                first, second = self._first[k][a], self._first[k][b]
-                left = m * second / (1 - first)
-                stop += left * pair
-                more.append((left * triple / (1 - first - second), k))
-        step = self._first_step(more) if more else [0.0] * len(self.tokens)
+    def third_step(self, mix: Sequence[float], a: int, b: int) -> list[float]:
+        stop = sum(map(mul, mix, self.asked[a])) if b in self.inquiry else 0.0
+        if a == b:
+            stop += sum(map(mul, mix, self.again[a]))
+            return [0.0] * len(self.first) + [stop]
+        two = list(map(mul, map(mul, mix, self.left[a]), self.first[b]))
+        stop += sum(map(mul, two, self.pair))
+        drawn = map(add, self.first[a], self.first[b])
+        step = self.first_step([m * t / (1 - d) for m, t, d in zip(two, self.triple, drawn)])
         step[a] = step[b] = 0.0
         step.append(stop)
         return step
@@ -329,12 +339,8 @@ def _normal(step: list[float]) -> list[float]:
 
 def _pick(step: list[float], u: float) -> int:
     """Return the position that u in [0, 1) falls on, each as wide as its probability."""
-    left = u * sum(step)
-    last = 0
-    for i, p in enumerate(step):
-        if p > 0:
-            if left < p:
-                return i
-            left -= p
-            last = i
-    return last  # rounding left a remainder beyond the last
+    ends = list(accumulate(step))
+    i = bisect_right(ends, u * ends[-1], 0, len(ends) - 1)
+    while not step[i]:  # rounding left u beyond the last that can be
+        i -= 1
+    return i
