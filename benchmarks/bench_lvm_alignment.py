@@ -14,8 +14,9 @@ import uvicorn
 from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
 from eisv_lumen.lvm.alignment.articles import codes_of
 from eisv_lumen.lvm.alignment.calibrated import calibrated_gates
+from eisv_lumen.lvm.alignment.measure import calibrate, read
 from eisv_lumen.lvm.alignment.published import published_tests
-from eisv_lumen.lvm.alignment.readings import Answers, calibrate, read
+from eisv_lumen.lvm.alignment.readings import Answers
 from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
 from eisv_lumen.lvm.chunks import Chunks
 from eisv_lumen.lvm.decode import NearestText

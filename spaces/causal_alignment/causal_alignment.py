@@ -17,6 +17,7 @@ from .articles import articles_of_examples, codes_of
 from .calibrated import calibrated_gates
 from .crossfit import cross_read
 from .floors import Floors
+from .measure import read
 from .published import ROLLOUT_STEPS, published_tests
 from .ranking import Identified
 from .readings import Answers

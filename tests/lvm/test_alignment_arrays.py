@@ -11,9 +11,10 @@ from benchmarks.alignment_loop import read_window
 from eisv_lumen.lvm.alignment.ablations import ABLATIONS, ablate, backward, contexts_of, shuffled
 from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
 from eisv_lumen.lvm.alignment.articles import articles_of_examples
+from eisv_lumen.lvm.alignment.measure import calibrate, read
 from eisv_lumen.lvm.alignment.published import OFFSETS, offset_sweep, published_tests
 from eisv_lumen.lvm.alignment.ranking import fit_logit, identify, log_softmax
-from eisv_lumen.lvm.alignment.readings import COPY, LAG, LAG_CENTRED, SCALARS, calibrate, read
+from eisv_lumen.lvm.alignment.readings import COPY, LAG, LAG_CENTRED, SCALARS
 from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
 from eisv_lumen.lvm.processes import ROTATION
 from eisv_lumen.lvm.sequences import SequenceSet

@@ -13,7 +13,8 @@ from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
 from eisv_lumen.lvm.alignment.articles import codes_of
 from eisv_lumen.lvm.alignment.calibrated import Optimum, calibrated_gates
 from eisv_lumen.lvm.alignment.crossfit import cross_read
-from eisv_lumen.lvm.alignment.readings import COPY, calibrate, read
+from eisv_lumen.lvm.alignment.measure import calibrate, read
+from eisv_lumen.lvm.alignment.readings import COPY
 from eisv_lumen.lvm.alignment.report import (
     AlignmentReport,
     read_alignment,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
-from eisv_lumen.lvm.alignment.readings import calibrate, read
+from eisv_lumen.lvm.alignment.measure import calibrate, read
 from eisv_lumen.lvm.baselines import baseline
 from eisv_lumen.lvm.chunks import Chunks
 from eisv_lumen.lvm.index import ChunkIndex, top

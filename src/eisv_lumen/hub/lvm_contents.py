@@ -23,8 +23,8 @@ LVM: Final = RepoName("model", "eisv-lumen-lvm")
 
 _SPACE_FILES: Final = ("causal_alignment.py", "app.py", "processes.py", "requirements.txt")
 _MODULES: Final = (
-    "ablations", "articles", "calibrated", "crossfit", "floors", "published", "ranking",
-    "readings", "resampling",
+    "ablations", "articles", "calibrated", "crossfit", "floors", "measure", "published",
+    "ranking", "readings", "resampling",
 )  # fmt: skip
 """Of `lvm.alignment`; they need NumPy and each other alone."""
 _MODEL_FILES: Final = ("config.json", "model.safetensors")

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .articles import Article
+from .measure import calibrate, read
 from .ranking import Said
-from .readings import Answers, Readings, calibrate, merge, read
+from .readings import Answers, Readings, merge
 
 __all__ = ["cross_read"]
 

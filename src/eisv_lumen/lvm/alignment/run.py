@@ -12,8 +12,9 @@ from ..sequences import SequenceSet
 from .answers import Predictor, articles_of, ask, ask_plainly
 from .articles import Article, codes_of
 from .calibrated import Gate, Optimum, calibrated_gates, transfer_gate
+from .measure import calibrate, read
 from .published import PublishedTest, published_tests, typical_cosine
-from .readings import Answers, Readings, calibrate, read
+from .readings import Answers, Readings
 from .report import AlignmentReport, Published, SetFacts, published
 from .resampling import ArticleBootstrap
 
