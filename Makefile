@@ -18,7 +18,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable ".[postgres,metric,space]" --group dev
+	$(BIN)/pip install --quiet --editable ".[postgres,metric,space,lvm,texts,cluster]" --group dev
 	@touch $@
 
 demo: $(READY) ## the main job, offline, from nothing: log -> dataset -> teacher -> report
@@ -39,8 +39,11 @@ lint: $(READY) ## ruff (lint, format) and mypy --strict
 bench: $(READY) ## speed and memory, as ratios in one process
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
-results: $(READY) ## make every committed result again (about an hour of CPU)
+results: $(READY) ## make every committed result again (hours of CPU; what is done is not repeated)
 	$(BIN)/python -m tools.make_results
+	$(BIN)/python -m tools.blind_results
+	$(BIN)/python -m tools.student_results
+	$(BIN)/python -m tools.lvm_results
 
 render: $(READY) ## write README and figures from results/
 	$(BIN)/eisv-lumen render
