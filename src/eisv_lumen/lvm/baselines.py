@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,14 @@ from .alignment.floors import fit_floors
 from .alignment.ranking import Doubles
 from .sequences import SequenceSet
 
-__all__ = ["BASELINES", "baseline", "oracle", "ridge", "shuffled_targets"]
+__all__ = [
+    "BASELINES",
+    "baseline",
+    "oracle",
+    "ridge",
+    "shuffled_articles",
+    "shuffled_targets",
+]
 
 _ALPHAS: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
@@ -140,6 +148,15 @@ def shuffled_targets(sequences: SequenceSet, seed: int) -> np.typing.NDArray[np.
     out = np.empty(len(sequences), np.int64)
     out[home] = order
     return out
+
+
+def shuffled_articles(sequences: SequenceSet, seed: int) -> SequenceSet:
+    """Put the chunks of each article in a random order: what teaches a model topic, but no order.
+
+    Windows lie where they lay, and now hold chunks of their article at random.
+    """
+    draw = np.random.default_rng(seed).random(len(sequences.vectors))
+    return replace(sequences, vectors=sequences.vectors[np.lexsort((draw, sequences.article))])
 
 
 def oracle(*sets: SequenceSet) -> Predictor:
