@@ -30,7 +30,9 @@ class Encoder(nn.Module):
             column = torch.linspace(0, 1, length, dtype=contexts.dtype, device=contexts.device)
             column = (scale * column)[None, :, None].expand(batch, -1, -1)
             contexts = torch.cat([contexts, column], dim=-1)
-        state: Tensor = self.read(self.project(contexts))
+        # Components of unit vectors are about 1/√D: at that size the first layers' own output would
+        # drown them.
+        state: Tensor = self.read(self.project(contexts * contexts.shape[-1] ** 0.5))
         return state
 
 

@@ -36,7 +36,11 @@ class PredictorConfig(LvmConfig):
 
 
 class Predictor(VectorModel):
-    """P1: an encoder and a linear head. The prediction keeps its length, as least squares do."""
+    """P1: an encoder and a linear head. The prediction keeps its length, as least squares do.
+
+    The head speaks in units of 1/√D, the size of a unit vector's components: without it a step of
+    Adam on the head's weights is larger than what is to be predicted.
+    """
 
     config_class = PredictorConfig
 
@@ -48,7 +52,8 @@ class Predictor(VectorModel):
 
     def predict(self, contexts: Tensor) -> Tensor:
         """Return the predicted vectors (B, D)."""
-        prediction: Tensor = self.head(self.encoder(contexts))
+        state = self.head(self.encoder(contexts))
+        prediction: Tensor = state / self.config.dim**0.5
         return prediction
 
 
