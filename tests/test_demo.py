@@ -55,6 +55,9 @@ def test_the_published_folder_is_read_by_the_client_libraries(made: tuple[Path, 
         loaded = load_dataset(str(folder), config, cache_dir=str(out / "cache"))
         assert set(loaded) == {"train", "validation", "test"}
         assert len(loaded["test"][0]["t"]) == length
+    student = out / "hub" / "models" / "eisv-lumen-student"
+    assert (student / "reader.py").is_file() and (student / "reports" / "demo.json").is_file()
+    assert read_report(student / "reports" / "demo.json").target == "initial"
     model = AutoModelForCausalLM.from_pretrained(out / "hub" / "models" / "eisv-lumen-teacher")
     assert model.generation_config.temperature == 1.0
 

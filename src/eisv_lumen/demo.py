@@ -1,4 +1,4 @@
-"""The main job, offline, from nothing: a log is made and read, a teacher trained and scored."""
+"""The main job, offline, from nothing: a log is read, a teacher trained, scored and distilled."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class DemoSize:
     real_per_shape: int = 125
     test_per_shape: int = 40
     draws: int = 16
+    laws_per_shape: int = 4
 
 
 def run_demo(
@@ -46,14 +47,14 @@ def run_demo(
     root: str | os.PathLike[str] = "",
     say: Say = print,
 ) -> EvalReport:
-    """Run the main job: a Lumen-like log, its dataset, a teacher, its report.
+    """Run the main job: a Lumen-like log, its dataset, a teacher, its report, a student.
 
     What is already done is not done again, so a run that was killed goes on.
 
     Parameters
     ----------
     out
-        Folder for everything: log, dataset, teacher, report, figures, and `hub/`.
+        Folder for everything: log, dataset, teacher, report, figures, student, and `hub/`.
     seed
         Seed of all draws.
     size
@@ -111,8 +112,10 @@ def run_demo(
     )
     write_report(report, folder / "report.json")
     _draw(report, folder / "figures")
+    clock.step("5  A student: the teacher's laws as data that the standard library speaks")
+    _student(folder, test_windows, recipe.data.target, amount, seed, facts, say)
     if (Path(root) / "spaces").is_dir():
-        clock.step("5  Everything as it would stand on the Hub, in a folder")
+        clock.step("6  Everything as it would stand on the Hub, in a folder")
         _publish(folder, Path(root), say)
     clock.done()
     return report
@@ -190,6 +193,40 @@ def _dataset(
 def _count(table: pa.Table) -> dict[str, int]:
     counts = np.bincount(table["shape"].to_numpy(), minlength=len(SHAPES))
     return dict(zip(SHAPES, counts.tolist(), strict=True))
+
+
+def _student(
+    folder: Path,
+    windows: Windows,
+    target: str,
+    size: DemoSize,
+    seed: int,
+    facts: dict[str, Any],
+    say: Say,
+) -> None:
+    """Distil the teacher, and score the student exactly on the windows kept from both."""
+    from .student.distil import DistilRecipe, distil
+    from .student.evaluate import exact_report
+    from .student.export import read_student, row_laws
+
+    out = folder / "student"
+    asked = DistilRecipe(per_shape=size.laws_per_shape, windows=9 * size.laws_per_shape)
+    distil(folder / "teacher", out, asked)
+    report = exact_report(
+        np.stack([law.pmf for law in row_laws(read_student(out / "student.json"))])[windows.shape],
+        windows.shape,
+        target,
+        name="demo-student",
+        title="student of the demo",
+        command=f"eisv-lumen demo --seed {seed}",
+        data=facts,
+    )
+    write_report(report, out / "reports" / "demo.json")
+    warm = report.results[0].metrics
+    say(
+        f"   {(out / 'student.json').stat().st_size:,} bytes and one file; coherence at T = 1 "
+        f"{warm['coherence'].value:.3f}, {warm['excess_nats'].value:.3f} excess nats"
+    )
 
 
 def _draw(report: EvalReport, folder: Path) -> None:
