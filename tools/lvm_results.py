@@ -2,7 +2,7 @@
 
 Reads runs/lvm/sequences (README, "Vectors", has the commands that make it), keeps models in
 runs/lvm/models, writes results/lvm-CORPUS/*.json (one report a model), results/lvm/runs.json (what
-training cost and said) and results/lvm/claim.json. What is done is skipped. Temperatures and
+training cost and said), claim.json and margins.json. What is done is skipped. Temperatures and
 floors are fitted to validation articles; the fresh ones were kept out of all tuning.
 """
 
@@ -29,6 +29,7 @@ from eisv_lumen.lvm.storage import read_sequences
 from eisv_lumen.lvm.train import train
 
 from .lvm_claim import CORPORA, claim
+from .lvm_margins import margins
 
 ROOT = Path(__file__).parents[1]
 SEQUENCES = ROOT / "runs" / "lvm" / "sequences"
@@ -51,18 +52,20 @@ PROCESSES = {"ar1": ar1(0.5), "rotation": ROTATION}
 
 @dataclass(frozen=True)
 class Run:
-    """A recipe with a seed; `shuffled`: taught on articles without order."""
+    """A recipe with a seed; `shuffled`: on articles without order; `whole`: on all windows."""
 
     recipe: str
     seed: int = 0
     shuffled: bool = False
+    whole: bool = False
 
     @property
     def name(self) -> str:
-        """Its name among the results: p1, p1-seed1, ranker-shuffled."""
+        """Its name among the results: p1, p1-seed1, p1-whole, ranker-shuffled."""
         return (
             self.recipe
             + ("-shuffled" if self.shuffled else "")
+            + ("-whole" if self.whole else "")
             + (f"-seed{self.seed}" if self.seed else "")
         )
 
@@ -73,12 +76,13 @@ RUNS = (
     *(Run("ranker", seed) for seed in SEEDS),
     *(Run(recipe) for recipe in RECIPES),
     *(Run(recipe, seed) for recipe in REPEATED[1:] for seed in SEEDS),
+    Run("p1", whole=True),
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.lvm_results", description=__doc__)
-    known = [*(r.name for r in RUNS), *FLOORS, *PROCESSES, "claim"]
+    known = [*(r.name for r in RUNS), *FLOORS, *PROCESSES, "claim", "margins"]
     parser.add_argument("names", nargs="*", metavar="name", help=f"some of {', '.join(known)}")
     names = parser.parse_args().names or known
     if unknown := set(names) - set(known):
@@ -95,6 +99,8 @@ def main() -> None:
             of_run(run)
     for name in (n for n in PROCESSES if n in names):
         of_process(name, PROCESSES[name])
+    if "margins" in names:
+        write_json(OUT / "lvm" / "margins.json", rounded(margins(MODELS, sets(), PROCESSES)))
 
 
 @cache
@@ -109,7 +115,7 @@ def of_run(run: Run) -> None:
     folder = MODELS / run.name
     recipe = load_recipe(run.recipe, "small")
     training, validation = sets()["train"], sets()["validation"]
-    if not recipe.objective.over_article:
+    if not (recipe.objective.over_article or run.whole):
         training = subsample(training, WINDOWS, 0)
         validation = subsample(validation, VALIDATION_WINDOWS, 0)
     if run.shuffled:

@@ -2,8 +2,8 @@
 
 import typer
 
-from . import align, data, serve, train
+from . import align, data, demo, serve, train
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-for _part in (data, train, align, serve):
+for _part in (demo, data, train, align, serve):
     app.add_typer(_part.app)
