@@ -157,9 +157,17 @@ def test_a_field_that_a_model_or_library_does_not_know_is_refused(tmp_path, chan
         check_recipe(load_recipe(written(tmp_path, {**PLAIN, **changes})))
 
 
-def test_a_value_that_a_model_cannot_use_is_refused(tmp_path):
-    raw = {**PLAIN, "model": {"type": "predictor", "encoder": "rnn"}}
-    with pytest.raises(InputError, match=r"recipe mine, model: .*encoder"):
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"type": "predictor", "encoder": "rnn"}, r"recipe mine, model: .*encoder"),
+        ({"type": "ranker", "rank": -1}, r"recipe mine, model: .*rank -1: give 0 or more"),
+        ({"type": "ranker", "crowding": 2}, r"recipe mine, model: .*crowding"),
+    ],
+)
+def test_a_value_that_a_model_cannot_use_is_refused(tmp_path, model, message):
+    raw = {**PLAIN, "model": model}
+    with pytest.raises(InputError, match=message):
         build_model(load_recipe(written(tmp_path, raw)), 16, 5)
 
 

@@ -20,6 +20,8 @@ KINDS = [(k, {"encoder": e}) for k in MODELS if k != "ranker" for e in ENCODERS]
 KINDS += [
     ("predictor", {"encoder": "transformer", "position_scale": 0.1, "last_slot_bias": 0.6}),
     ("ranker", {"dim": DIM, "rank": 4}),
+    ("ranker", {"dim": DIM, "rank": 0}),
+    ("ranker", {"dim": DIM, "rank": 4, "crowding": False}),
 ]
 
 
@@ -146,9 +148,7 @@ def ranker_by_hand(ranker, contexts, pool):
         x = x + x @ read @ write
         return x / np.linalg.norm(x)
 
-    lag, crowd, beta = (
-        1000 * p.detach().double().numpy() for p in (ranker.lag, ranker.crowd, ranker.sharpness)
-    )
+    lag, crowd, beta = (ranker.numbers()[name] for name in ("w", "h", "beta"))
     found = np.empty((len(contexts), len(pool)))
     for j, p in enumerate(pool):
         near = sum(math.exp(beta * (u(q) @ u(p))) for i, q in enumerate(pool) if i != j)
@@ -156,6 +156,27 @@ def ranker_by_hand(ranker, contexts, pool):
             own = sum(w * (u(c) @ u(p)) for w, c in zip(lag, context, strict=True))
             found[i, j] = own - crowd * (math.log(near) if near else 0.0)
     return found
+
+
+@pytest.mark.parametrize(
+    ("fields", "without", "left"),
+    [
+        ({"rank": 0}, ("write",), {"lag", "crowd", "sharpness"}),
+        ({"rank": 4, "crowding": False}, ("crowd",), {"lag", "read", "write"}),
+        ({"rank": 0, "crowding": False}, ("write", "crowd"), {"lag"}),
+    ],
+)
+def test_a_ranker_without_a_part_is_one_in_which_it_is_zero(fields, without, left):
+    whole, contexts, pool = build("ranker", rank=4), units(3, 5), units(8, seed=2)
+    part = build("ranker", **fields)
+    assert {name for name, _ in part.named_parameters()} == left
+    part.load_state_dict({k: v for k, v in whole.state_dict().items() if k in left})
+    found = score_pool(part, contexts, pool)
+    size = np.abs(found).max()
+    assert np.abs(score_pool(whole, contexts, pool) - found).max() > 0.01 * size
+    for name in without:
+        getattr(whole, name).data.zero_()
+    np.testing.assert_allclose(score_pool(whole, contexts, pool), found, atol=1e-5 * size)
 
 
 @pytest.mark.parametrize("size", [2, 8])
@@ -173,7 +194,9 @@ def test_an_article_of_one_chunk_has_no_crowd():
 def test_an_untrained_ranker_is_the_pool_centred_lag_cosine():
     ranker = MODELS["ranker"](MODELS["ranker"].config_class(dim=DIM, rank=4)).eval()
     contexts, pool = units(3, 5), units(8, seed=2)
-    lag = 1000 * ranker.lag.detach().numpy()
+    numbers = ranker.numbers()
+    lag = np.array(numbers["w"])
+    assert numbers["h"] == 0
     assert lag.sum() == pytest.approx(12) and (np.diff(lag) > 0).all()
     chunks = pool - pool.mean(0)
     chunks /= np.linalg.norm(chunks, axis=1, keepdims=True)

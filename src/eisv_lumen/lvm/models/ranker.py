@@ -13,6 +13,8 @@ share h: a chunk that much of the article is near to needs less of a reason to b
 # mypy: allow-untyped-calls
 # Annotations are not postponed: `strict` checks values against them.
 
+from typing import Any
+
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -38,7 +40,9 @@ class RankerConfig(PreTrainedConfig):
     offset
         Which chunk is meant: 0 the one after the context.
     rank
-        Rank of what is learned of the metric.
+        Rank of what is learned of the metric; with 0 the metric stays as it is.
+    crowding
+        Whether the crowd has a price; without, h is 0.
     """
 
     model_type = "lvm_ranker"
@@ -47,6 +51,12 @@ class RankerConfig(PreTrainedConfig):
     context_length: int = 5
     offset: int = 0
     rank: int = 64
+    crowding: bool = True
+
+    def validate_rank(self) -> None:
+        """Refuse a rank below 0; called by `strict`."""
+        if self.rank < 0:
+            raise ValueError(f"rank {self.rank}: give 0 or more")
 
 
 class Ranker(VectorModel):
@@ -62,10 +72,12 @@ class Ranker(VectorModel):
         super().__init__(config)
         rise = torch.arange(1.0, config.context_length + 1)
         self.lag = nn.Parameter(_LAG_SUM / _UNIT * rise / rise.sum())
-        self.crowd = nn.Parameter(torch.tensor(0.0))
-        self.sharpness = nn.Parameter(torch.tensor(_BETA / _UNIT))
-        self.read = nn.Parameter(torch.randn(config.dim, config.rank) / config.rank**0.5)
-        self.write = nn.Parameter(torch.zeros(config.rank, config.dim))
+        if config.crowding:
+            self.crowd = nn.Parameter(torch.tensor(0.0))
+            self.sharpness = nn.Parameter(torch.tensor(_BETA / _UNIT))
+        if config.rank:
+            self.read = nn.Parameter(torch.randn(config.dim, config.rank) / config.rank**0.5)
+            self.write = nn.Parameter(torch.zeros(config.rank, config.dim))
         self.post_init()
 
     def predict(self, contexts: Tensor) -> Tensor:
@@ -77,12 +89,24 @@ class Ranker(VectorModel):
         centre = pool.mean(dim=0)
         candidates = self._metric(unit(pool - centre))
         query = torch.einsum("k,bkd->bd", _UNIT * self.lag, self._metric(unit(contexts - centre)))
+        found = query @ candidates.T
+        return found - self._price(candidates) if self.config.crowding else found
+
+    def numbers(self) -> dict[str, Any]:
+        """Return `w`, oldest lag first, and `h` and `beta` where crowds have a price."""
+        found: dict[str, Any] = {"w": (_UNIT * self.lag).tolist()}
+        if self.config.crowding:
+            found["h"] = float(_UNIT * self.crowd.detach())
+            found["beta"] = float(_UNIT * self.sharpness.detach())
+        return found
+
+    def _price(self, candidates: Tensor) -> Tensor:
+        """(P,) what each candidate pays for the others near it."""
+        if len(candidates) == 1:  # nothing to compare with
+            return torch.zeros_like(candidates[:, 0])
         near = _UNIT * self.sharpness * (candidates @ candidates.T)
-        itself = torch.eye(len(pool), dtype=torch.bool, device=pool.device)
-        crowd = near.masked_fill(itself, -torch.inf).logsumexp(dim=0)
-        if len(pool) == 1:  # nothing to compare with
-            crowd = torch.zeros_like(crowd)
-        return query @ candidates.T - _UNIT * self.crowd * crowd
+        itself = torch.eye(len(candidates), dtype=torch.bool, device=candidates.device)
+        return _UNIT * self.crowd * near.masked_fill(itself, -torch.inf).logsumexp(dim=0)
 
     def _metric(self, x: Tensor) -> Tensor:
-        return unit(x + (x @ self.read) @ self.write)
+        return unit(x + (x @ self.read) @ self.write) if self.config.rank else x
