@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transformers import AutoTokenizer, Qwen3ForCausalLM  # noqa: F401 (before the fork)
+
+from eisv_lumen.files import write_json
 from eisv_lumen.hub.plan import PublishPlan, RepoName, make_plan
 from eisv_lumen.hub.publish import to_folder, to_hub
 from eisv_lumen.hub.retry import Backoff
+from eisv_lumen.student.distil import DistilRecipe, distil
+from eisv_lumen.student.fit import NetRecipe
+from eisv_lumen.teacher.base_models import load_base
 from eisv_lumen.teacher.data import recipe_corpora, recipe_examples
 from eisv_lumen.teacher.recipe import Recipe
 from eisv_lumen.teacher.train import train
@@ -39,6 +45,21 @@ def teach(out: Path) -> None:
     recipe = Recipe.model_validate(raw)
     corpus = recipe_corpora(recipe.data, ["train"])["train"]
     train(recipe, recipe_examples(recipe.data, corpus), out, device="cpu")
+
+
+def untaught(folder: Path) -> None:
+    """Save a small teacher that reads summaries, as `teacher train` would."""
+    model = {"num_hidden_layers": 1, "hidden_size": 32, "intermediate_size": 64}
+    for saved in load_base("tiny", "blind", 0, model):
+        saved.save_pretrained(folder / "model")
+    data = {"source": "summaries", "style": "blind", "n": 300, "seed": 1}
+    write_json(folder / "training.json", {"recipe": {"name": "untaught", "data": data}})
+
+
+def distil_teacher(teacher: Path, out: Path) -> None:
+    """`student distil`, of a teacher that reads summaries."""
+    few = NetRecipe(hidden=4, steps=300, batch=32)
+    distil(teacher, out, DistilRecipe(per_shape=1, whole=4, windows=200, row_steps=30, net=few))
 
 
 def planned(version: int) -> PublishPlan:

@@ -137,3 +137,20 @@ def test_training(forks: Any, tmp_path: Path) -> None:
         for folder in (tmp_path / "again", tmp_path / f"killed{i}"):
             assert tree(folder / "model") == tree(whole / "model")
     assert hit > 0
+
+
+def test_distilling(forks: Any, tmp_path: Path) -> None:
+    teacher, whole = tmp_path / "teacher", tmp_path / "whole"
+    assert run(forks, jobs.untaught, (teacher,)) == 0
+    assert run(forks, jobs.distil_teacher, (teacher, whole)) == 0
+    started = time.monotonic()
+    assert run(forks, jobs.distil_teacher, (teacher, tmp_path / "again")) == 0
+    seconds = time.monotonic() - started
+    hit = 0
+    for i in range(12 if MANY else 1):
+        out = tmp_path / f"killed{i}"
+        hit += torture(forks, jobs.distil_teacher, (teacher, out), seconds, 3)
+        assert tree(out) == tree(tmp_path / "again") == tree(whole)
+    assert hit > 0
+    kept = {"student.json", "reader.py", "distilled.json"}
+    assert {path for path in tree(whole) if not path.startswith("asked/")} == kept
