@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from eisv_lumen.evaluation.report import provenance
+from eisv_lumen.files import read_json
 from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
 from eisv_lumen.lvm.alignment.published import published_tests
 from eisv_lumen.lvm.baselines import baseline, oracle
@@ -68,6 +70,44 @@ def margins(
         "processes": exact,
         "provenance": provenance("python -m tools.lvm_results margins", seed=0).model_dump(),
     }
+
+
+def orders(out: Path) -> dict[str, Any]:
+    """Correlate, over predictors of the next vector, the order by cosine with the order by bits.
+
+    Returns
+    -------
+    dict
+        For each corpus, Spearman's coefficient over all `models` of one seed, and over those with
+        at least the cosine of copy-last; None with fewer than three.
+    """
+    corpora = {}
+    for corpus in CORPORA:
+        found = {}
+        for path in sorted((out / f"lvm-{corpus}").glob("*.json")):
+            report = read_json(path)
+            gates = {gate["name"]: gate for gate in report["gates"]}
+            extreme = path.stem in ("oracle", "minus-last", "random") or "-seed" in path.stem
+            if "G2" in gates and not report["ahead"] and not extreme:
+                found[path.stem] = gates["G2"]["also"]["cosine"], gates["G1"]["value"]
+        better = [pair for pair in found.values() if pair[0] >= found["copy-last"][0]]
+        corpora[corpus] = {
+            "models": len(found),
+            "better": len(better),
+            "spearman": _spearman(list(found.values())),
+            "spearman_of_better": _spearman(better),
+        }
+    return {
+        "schema": "eisv-lumen-orders/1",
+        "corpora": corpora,
+        "provenance": provenance("python -m tools.lvm_results orders").model_dump(),
+    }
+
+
+def _spearman(pairs: list[tuple[float, float]]) -> float | None:
+    if len(pairs) < 3:
+        return None
+    return float(spearmanr(*zip(*pairs, strict=True)).statistic)
 
 
 def _late_oracle(sequences: SequenceSet) -> Predictor:

@@ -241,6 +241,15 @@ def test_what_a_model_lacks_is_said(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"lvm: .*not there"):
         build_contents(Material(ROOT, "ada", tmp_path), ["lvm"])
     report = read_alignment(run / "lvm" / "report.json")
+    trained = run / "lvm"  # as `lvm train` and `lvm align` leave it, without a demo around it
+    given = build_contents(Material(ROOT, "ada", trained), ["lvm"])
+    assert given == build_contents(Material(ROOT, "ada", run), ["lvm"])
+    (tmp_path / "model").symlink_to(trained / "model")
+    with pytest.raises(InputError, match=r"training\.json: not there; train it"):
+        build_contents(Material(ROOT, "ada", tmp_path), ["lvm"])
+    (tmp_path / "training.json").symlink_to(trained / "training.json")
+    with pytest.raises(InputError, match=r"report\.json: not there; test the model: `eisv-lumen"):
+        build_contents(Material(ROOT, "ada", tmp_path), ["lvm"])
     with pytest.raises(InputError, match="no recipe"):
         lvm_card(ROOT, "ada", "x", report, {})
     assert LVM not in build_contents(Material(ROOT, "ada"), ["causal_alignment"])

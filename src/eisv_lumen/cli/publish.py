@@ -54,7 +54,7 @@ def publish(
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(help="Folder that `eisv-lumen demo` has made: its dataset and teacher."),
+        typer.Option(help="Folder that `eisv-lumen demo` or `lvm train` has made."),
     ] = None,
     root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
     as_json: Annotated[
@@ -74,6 +74,8 @@ def publish(
       eisv-lumen publish --to hub --namespace NS --dry-run
 
       eisv-lumen publish --to hub --namespace NS --private --only metric
+
+      eisv-lumen publish --to folder published --run lvm-demo/ranker --only lvm
     """
     from .. import __version__
     from ..errors import InputError

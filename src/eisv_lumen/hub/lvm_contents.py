@@ -47,17 +47,29 @@ def causal_alignment(given: Material) -> Contents:
 def lvm(given: Material) -> Contents:
     """Return a trained model of the run: weights, training record, alignment report, and card.
 
-    The run holds `lvm/`, a folder as `eisv-lumen lvm train` leaves it, with `report.json` of
-    `eisv-lumen lvm align` in it.
+    The run is a folder as `eisv-lumen lvm train` leaves it, or holds one as `lvm/`; in it is
+    `report.json` of `eisv-lumen lvm align`.
+
+    Raises
+    ------
+    InputError
+        A file is missing; the message says which command writes it.
     """
     from ..lvm.alignment.report import read_alignment
 
-    model = given.of_run("lvm", "lvm/model")
-    record_path = given.of_run("lvm", "lvm/training.json")
-    report_path = given.of_run("lvm", "lvm/report.json")
-    missing = [name for name in _MODEL_FILES if not (model / name).is_file()]
-    if missing:
-        raise InputError(f"{model}: lacks {', '.join(missing)}; train it with `lvm train`")
+    if given.run is None:
+        raise InputError("lvm: give a folder that `eisv-lumen lvm train` has finished, with --run")
+    trained = given.run / "lvm" if (given.run / "lvm").is_dir() else given.run
+    model = trained / "model"
+    record_path, report_path = trained / "training.json", trained / "report.json"
+    for path in (*(model / name for name in _MODEL_FILES), record_path):
+        if not path.is_file():
+            raise InputError(f"lvm: {path}: not there; train it: `eisv-lumen lvm train --out`")
+    if not report_path.is_file():
+        raise InputError(
+            f"lvm: {report_path}: not there; test the model: `eisv-lumen lvm align {trained} "
+            f"--validation … --test … --out {report_path}`"
+        )
     card = lvm_card(
         given.root, given.namespace, LVM.name, read_alignment(report_path), read_json(record_path)
     )

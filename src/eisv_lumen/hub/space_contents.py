@@ -81,6 +81,7 @@ def explorer_contents(
     files |= {
         f"results/{path.parent.name}/{path.name}": path
         for path in sorted((root / "results").glob("*/*.json"))
+        if not path.parent.name.startswith("lvm")  # another subject
     }
     files |= {f"examples/{name}.csv": text for name, text in _examples().items()}
     for name, folder in (models or {}).items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..evaluation.report import provenance
-from .alignment.report import AlignmentReport, write_alignment
+from .alignment.report import AlignmentReport, read_alignment, write_alignment
 from .alignment.resampling import MIN_ARTICLES
 from .alignment.run import align
 from .build import Plan, build_splits
@@ -177,5 +177,8 @@ def _tested(
             model=facts_of(folder / name if trained else name),
         ),
     )  # fmt: skip
-    write_alignment(report, folder / "reports" / f"{name}.json")
-    return report
+    path = folder / "reports" / f"{name}.json"
+    write_alignment(report, path)
+    if trained:
+        write_alignment(report, folder / name / "report.json")  # where `publish --run` reads it
+    return read_alignment(path)  # what is shown is what is written
