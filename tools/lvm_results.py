@@ -1,16 +1,25 @@
-"""`python -m tools.lvm_results`: every latent vector model trained, and tested beside its nulls.
+r"""`python -m tools.lvm_results`: every latent vector model trained, and tested beside its nulls.
 
-Reads runs/lvm/sequences (README, "Vectors", has the commands that make it), keeps models in
-runs/lvm/models, writes results/lvm-CORPUS/*.json (one report a model), results/lvm/runs.json (what
-training cost and said), claim.json and margins.json. What is done is skipped. Temperatures and
-floors are fitted to validation articles; the fresh ones were kept out of all tuning.
+Reads runs/lvm/sequences, which these commands make (python3-doc: see `lvm/texts.py`):
+
+    eisv-lumen lvm embed wiki --out runs/lvm/wiki
+    eisv-lumen lvm embed kjv --out runs/lvm/kjv
+    eisv-lumen lvm embed pydoc --articles 150 --out runs/lvm/pydoc
+    eisv-lumen lvm embed stdlib --articles 100 --out runs/lvm/stdlib
+    eisv-lumen lvm sequences runs/lvm/{wiki,kjv,pydoc} --ood runs/lvm/stdlib \
+        --out runs/lvm/sequences
+
+Keeps models in runs/lvm/models; writes results/lvm-CORPUS/*.json (one report a model), and in
+results/lvm runs.json (what training cost and said), claim.json, margins.json and orders.json. What
+is done is skipped. Temperatures and floors are fitted to validation articles; the fresh ones were
+kept out of all tuning.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +38,7 @@ from eisv_lumen.lvm.storage import read_sequences
 from eisv_lumen.lvm.train import train
 
 from .lvm_claim import CORPORA, claim
-from .lvm_margins import margins
+from .lvm_margins import margins, orders
 
 ROOT = Path(__file__).parents[1]
 SEQUENCES = ROOT / "runs" / "lvm" / "sequences"
@@ -82,7 +91,7 @@ RUNS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.lvm_results", description=__doc__)
-    known = [*(r.name for r in RUNS), *FLOORS, *PROCESSES, "claim", "margins"]
+    known = [*(r.name for r in RUNS), *FLOORS, *PROCESSES, "claim", "margins", "orders"]
     parser.add_argument("names", nargs="*", metavar="name", help=f"some of {', '.join(known)}")
     names = parser.parse_args().names or known
     if unknown := set(names) - set(known):
@@ -101,6 +110,8 @@ def main() -> None:
         of_process(name, PROCESSES[name])
     if "margins" in names:
         write_json(OUT / "lvm" / "margins.json", rounded(margins(MODELS, sets(), PROCESSES)))
+    if "orders" in names:
+        write_json(OUT / "lvm" / "orders.json", rounded(orders(OUT)))
 
 
 @cache
@@ -176,8 +187,11 @@ def null_models() -> tuple[Predictor, ...]:
 def of_process(name: str, process: Process) -> None:
     """Test baselines, p1 and the optimum where the optimum is known."""
     say(f"\n{name}")
-    drawn = {part: process.sample(n, 60, seed) for seed, (part, n) in
-             enumerate((("train", 60), ("validation", 20), ("test", 40)))}  # fmt: skip
+    drawn = {}
+    for seed, (part, n) in enumerate((("train", 60), ("validation", 20), ("test", 40))):
+        chains = process.sample(n, 60, seed)
+        named = tuple(f"{part}/{chain}" for chain in chains.article_ids)
+        drawn[part] = replace(chains, article_ids=named)
     best = Predictor("exact optimum", process.predict)
     folder = MODELS / f"p1-{name}"
     recipe = load_recipe("p1", "small")

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from eisv_lumen.cli import app as everything
 from eisv_lumen.cli.lvm import app
 from eisv_lumen.errors import InputError
 from eisv_lumen.lvm.alignment.report import read_alignments
 from eisv_lumen.lvm.alignment.table import COMPARED, compare_rows
 from eisv_lumen.lvm.demo import meaning
+from eisv_lumen.lvm.models import load_predictor
+from eisv_lumen.lvm.predict import predict
 from eisv_lumen.lvm.storage import read_sequences
+from eisv_lumen.lvm.texts import TEXTS
 
 pytest.importorskip("sentence_transformers")
+ROOT = Path(__file__).parents[2]
 NAMES = ["copy-last", "lag-cosine-centred", "ridge", "p1", "ranker", "oracle"]
 
 
@@ -28,10 +34,16 @@ def demo(*args: object) -> Result:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
-    out = tmp_path_factory.mktemp("demo") / "out"
-    done = demo("--out", out, "--json")
+    """Forty stretches of the King James Bible, each a file of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    verses = "\n\n".join(a.text for a in TEXTS["kjv-narrative"].read()).split("\n\n")
+    (folder / "text").mkdir()
+    for i in range(40):
+        stretch = verses[200 * i : 200 * i + 60]
+        (folder / "text" / f"{i:02d}.txt").write_text("\n\n".join(stretch))
+    done = demo("--source", folder / "text", "--out", folder / "out", "--json")
     assert done.exit_code == 0, done.output
-    return out, done
+    return folder / "out", done
 
 
 def test_from_text_to_the_table(made: tuple[Path, Result]) -> None:
@@ -62,14 +74,31 @@ def test_the_floors_are_below_and_the_oracle_above(made: tuple[Path, Result]) ->
 def test_what_is_done_is_not_done_again(made: tuple[Path, Result]) -> None:
     out, first = made
     weights = (out / "p1" / "model" / "model.safetensors").read_bytes()
-    again = demo("--out", out)
+    text = out.parent / "text"
+    again = demo("--source", text, "--out", out)
     assert again.exit_code == 0 and again.stderr.count("already trained") == 2
     assert (out / "p1" / "model" / "model.safetensors").read_bytes() == weights
     shown = [line for line in again.stdout.splitlines() if line.startswith("ranker ")]
     assert len(shown) == 2  # its row, and what it means
     assert json.loads(first.stdout)["meaning"].splitlines()[1] == shown[1]
     with pytest.raises(InputError, match="holds a run of another recipe, seed or other data"):
-        demo("--out", out, "--seed", 1)
+        demo("--source", text, "--out", out, "--seed", 1)
+
+
+def test_what_was_trained_can_be_published_as_it_lies(
+    made: tuple[Path, Result], tmp_path: Path
+) -> None:
+    out, place = made[0], tmp_path / "hub"
+    typed = ("publish", "--to", "folder", place, "--run", out / "ranker", "--root", ROOT,
+             "--only", "lvm", "--only", "causal_alignment")  # fmt: skip
+    done = CliRunner().invoke(everything, [str(word) for word in typed], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    published = place / "models" / "eisv-lumen-lvm"
+    asked = read_sequences(out / "sequences" / "test").contexts()
+    one, other = load_predictor(out / "ranker"), load_predictor(published)
+    assert np.array_equal(predict(one, asked), predict(other, asked))
+    [first] = [g for g in read_alignments([published / "report.json"])[0].gates if g.name == "G1"]
+    assert f"{first.value:.3f} bits" in (published / "README.md").read_text()
 
 
 def test_a_text_too_short_is_refused_before_it_is_embedded(tmp_path: Path) -> None:

@@ -23,14 +23,15 @@ def render(
         bool, typer.Option("--json", help="Print one JSON object on stdout.")
     ] = False,
 ) -> None:
-    """Write README, post and figures from results files; the same results give the same bytes.
+    """Write README, posts and figures from results files; the same results give the same bytes.
 
     Example: eisv-lumen render --check
     """
     from ..hub.blog import render_post
+    from ..hub.lvm_blog import render_lvm_post
     from ..hub.render import render_readme, write_all
 
-    contents = {**render_readme(root), **render_post(root)}
+    contents = {**render_readme(root), **render_post(root), **render_lvm_post(root)}
     if check:
         stale = [
             n

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..evaluation.report import provenance
+from .alignment.answers import Predictor
 from .alignment.report import AlignmentReport, read_alignment, write_alignment
 from .alignment.resampling import MIN_ARTICLES
 from .alignment.run import align
@@ -118,7 +119,8 @@ def run_demo(
             recipe = recipe.model_copy(update={"training": shorter})
         train(recipe, sets["train"], sets["validation"], folder / name, seed=seed, device="cpu")
     say("6  The test: each between its floor and its ceiling, intervals over articles")
-    return [_tested(name, folder, sets, source, seed) for name in _COMPARED]
+    null = predictor("ridge-shuffled", train=sets["train"], validation=sets["validation"])
+    return [_tested(name, null, folder, sets, source, seed) for name in _COMPARED]
 
 
 def meaning(reports: list[AlignmentReport]) -> str:
@@ -158,13 +160,12 @@ def _name(source: str) -> str:
 
 
 def _tested(
-    name: str, folder: Path, sets: dict[str, Any], source: str, seed: int
+    name: str, null: Predictor, folder: Path, sets: dict[str, Any], source: str, seed: int
 ) -> AlignmentReport:
     given = {"train": sets["train"], "validation": sets["validation"]}
     trained = (folder / name / "model").is_dir()
     asked = list(sets.values())
     model = predictor(str(folder / name) if trained else name, name, **given, asked=asked)
-    null = predictor("ridge-shuffled", **given)
     report = align(
         model,
         validation=sets["validation"],
