@@ -44,6 +44,7 @@ results: $(READY) ## make every committed result again (hours of CPU; what is do
 	$(BIN)/python -m tools.blind_results
 	$(BIN)/python -m tools.student_results
 	$(BIN)/python -m tools.lvm_results
+	$(BIN)/python -m tools.lvm_ablation
 
 render: $(READY) ## write README and figures from results/
 	$(BIN)/eisv-lumen render
