@@ -33,18 +33,18 @@ class _LazyGroup(TyperGroup):
         return list(_GROUPS)
 
     def get_command(self, ctx: Any, name: str) -> Any:
-        if name not in _GROUPS:
-            return None
-        if ctx.resilient_parsing or not sys.argv[1:] or _asks_for_help_alone(sys.argv[1:]):
-            return TyperCommand(name, short_help=_GROUPS[name])
+        """Return what the list of commands shows of one, without importing it."""
+        return TyperCommand(name, short_help=_GROUPS[name]) if name in _GROUPS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the group that is asked for."""
+        if args[0] not in _GROUPS:
+            return super().resolve_command(ctx, args)
+        name = args[0]
         module = import_module(f".{name}", __name__)
         command = typer.main.get_command(module.app)
         command.name, command.help = name, command.help or _GROUPS[name]
-        return command
-
-
-def _asks_for_help_alone(args: list[str]) -> bool:
-    return all(arg.startswith("-") for arg in args)
+        return name, command, args[1:]
 
 
 app = typer.Typer(

@@ -20,7 +20,7 @@ from ..trajectory.windows import STRIDE, WINDOW, count_windows
 from .arrange import Merge, Piece, arrange_chunk, in_order, merge_pieces, runs
 from .parts import plan_parts, write_part
 from .states import Chunk, split_file
-from .storage import find, read_bytes, remove, save_json, scheme
+from .storage import find, read_bytes, remove, save_json, scheme, sweep
 from .workers import Crew
 
 __all__ = ["PART", "Built", "build_windows"]
@@ -140,6 +140,7 @@ def build_windows(
         parts = list(plan_parts(agents, out, label, window, stride, part))
         save_json(f"{out}/{_RUN}", run)
         made = crew.map("label", write_part, parts)
+    sweep(out)
     index = {
         "windows": sum(m["windows"] for m in made),
         "states": n_states,

@@ -20,7 +20,10 @@ from ..trajectory.dataset import write_parquet
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["File", "find", "open_file", "read_bytes", "remove", "save_json", "save_table", "scheme"]
+__all__ = [
+    "File", "find", "open_file", "read_bytes", "remove", "save_json", "save_table", "scheme",
+    "sweep",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,13 @@ def save_table(address: str, table: pa.Table) -> tuple[str, int]:
             data = aside.read_bytes()
         _save(address, data)
     return hashlib.sha256(data).hexdigest(), len(data)
+
+
+def sweep(address: str) -> None:
+    """Remove what workers that were killed had written aside in a folder of this machine."""
+    if scheme(address) == "file":
+        for path in Path(address).glob(".part-*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 def remove(address: str) -> None:

@@ -52,9 +52,9 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
         if column not in table.column_names:
             raise InputError(f"{name}: no column {column!r}; it has {table.column_names}")
     rows = table.num_rows
-    provenance = _texts(table, "provenance", rows)
-    tokens = _texts(table, "tokens", rows)
-    shapes, states = table["shape"].to_pylist(), table[STATES_COLUMN].to_pylist()
+    shapes, states, provenance, tokens = (
+        _texts(table, column, name) for column in ("shape", STATES_COLUMN, "provenance", "tokens")
+    )
     out: dict[str, list[Any]] = {field: [] for field in SCHEMA.names}
     for i in range(rows):
         place = f"{name}, row {i}"
@@ -75,8 +75,17 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
     return pa.table(out, schema=SCHEMA)
 
 
-def _texts(table: pa.Table, column: str, rows: int) -> list[Any]:
-    return table[column].to_pylist() if column in table.column_names else [None] * rows
+def _texts(table: pa.Table, column: str, name: str) -> list[Any]:
+    """Return a column's texts; None for each row where the table has no such column."""
+    from pyarrow import types
+
+    if column not in table.column_names:
+        return [None] * table.num_rows
+    kind = table[column].type
+    value = kind.value_type if types.is_dictionary(kind) else kind
+    if not (types.is_string(value) or types.is_large_string(value) or types.is_null(value)):
+        raise InputError(f"{name}: column {column!r} holds {kind}; give text")
+    return list(table[column].to_pylist())
 
 
 def _json(text: Any, field: str, place: str) -> list[Any]:
