@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from hypothesis import HealthCheck, settings
 
 from eisv_lumen.errors import InputError
@@ -48,6 +49,8 @@ def survives(call: Callable[[], Any], name: str = "") -> Any:
 
 @contextmanager
 def _bounded() -> Iterator[None]:
+    # Arrow's own allocator takes address space by the gigabyte, used or not; malloc does not.
+    pa.set_memory_pool(pa.system_memory_pool())
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     faulthandler.dump_traceback_later(PATIENCE, exit=True)
