@@ -83,7 +83,7 @@ def here(hub: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as the demo leaves it, with a small teacher that was trained whole."""
-    from runs import make_run, recipe_of
+    from run_folders import make_run, recipe_of
 
     return make_run(tmp_path_factory.mktemp("whole") / "run", recipe_of("tiny"))
 
@@ -91,6 +91,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def adapter_run(run: Path) -> Path:
     """The same with an adapter, whose base is that teacher."""
-    from runs import make_adapter_run
+    from run_folders import make_adapter_run
 
     return make_adapter_run(run.parent / "adapter", run)

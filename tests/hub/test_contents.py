@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from hub_double import HubDouble
+from run_folders import LOG, recipe_of
 from samples import FAST, on_disk
 from test_growth import source
 
@@ -23,7 +24,6 @@ from eisv_lumen.hub.plan import PublishPlan, make_plan
 from eisv_lumen.hub.publish import to_folder, to_hub
 from eisv_lumen.hub.repos import BASE, DATASET, TEACHER
 from eisv_lumen.hub.sync import sync
-from runs import LOG, recipe_of
 
 ROOT = Path(__file__).parents[2]
 
