@@ -71,6 +71,7 @@ class Recipe(BaseModel):
 
     `model`: fields of Qwen3Config for `tiny`; `training`: of SFTConfig; `lora`: of LoraConfig.
     `muon_learning_rate`: train the matrices inside the layers with Muon, all else with AdamW.
+    `smooth_numbers`: learn the numbers of `tiny` as smooth functions of the number (see `smooth`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -83,6 +84,7 @@ class Recipe(BaseModel):
     training: dict[str, Any] = {}
     lora: dict[str, Any] | None = None
     muon_learning_rate: float | None = Field(None, gt=0)
+    smooth_numbers: bool = False
 
     @property
     def seed(self) -> int:
@@ -180,6 +182,11 @@ def check_model_fields(recipe: Recipe) -> None:
     InputError
         It does not.
     """
+    if recipe.smooth_numbers and (recipe.base != "tiny" or recipe.model.get("tie_word_embeddings")):
+        raise InputError(
+            f"recipe {recipe.name}, smooth_numbers: only base tiny has numbers for words, and its "
+            "embeddings may not be tied; leave out smooth_numbers or tie_word_embeddings"
+        )
     if not recipe.model:
         return
     if recipe.base != "tiny":

@@ -93,6 +93,10 @@ def train(
 
     from transformers import PrinterCallback
 
+    from .smooth import learn_smoothly, settle
+
+    if recipe.smooth_numbers:
+        learn_smoothly(model, tokenizer, recipe.data.style, recipe.seed)
     started = time.perf_counter(), time.process_time()
     answered = {label for row in rows["labels"] for label in row} - {IGNORED}
     silent = silent_words(model.get_output_embeddings().weight, answered) if lora is None else None
@@ -112,6 +116,7 @@ def train(
     with stay_awake():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.wait_for_everyone()
+    settle(model)
     record = run | {
         "placement": asdict(placement),
         "world_size": trainer.args.world_size,
@@ -285,6 +290,7 @@ def _trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
     TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
     four fifths of a step of the tiny base, and all but the answers' positions are thrown away.
     """
+    from torch.nn.utils import parametrize
     from trl import SFTTrainer  # type: ignore[attr-defined]
 
     class AnswerTrainer(SFTTrainer):
@@ -317,7 +323,8 @@ def _trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
         ) -> Any:
             labels = inputs["labels"]
             if "branch" in inputs:
-                states = answer_states(model, inputs)
+                with parametrize.cached():  # prompts and answers look up the same table
+                    states = answer_states(model, inputs)
             else:
                 given = {name: value for name, value in inputs.items() if name != "labels"}
                 states = model(
