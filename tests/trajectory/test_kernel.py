@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
+from eisv_lumen.trajectory import kernel
 from eisv_lumen.trajectory.series import Series, concatenate, cut, windows_from_arrays
 from eisv_lumen.trajectory.windows import (
     SUMMARY_FIELDS,
@@ -28,7 +29,7 @@ def around(*thresholds):
 # Values at which a rule turns: ranges, drift, rates, stillness, each with its neighbours.
 STEPS = [0.0, -0.0, *around(0.05, -0.05, 1e-9, -1e-9, 0.2, -0.2, 0.1, 0.025), 0.01, -0.01, 0.3]
 DRIFTS = [0.0, 1.0, *around(0.3)]
-GAPS = [0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 2.0, 0.1, 2.3, 1e-3, 3600.0]
+GAPS = [0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 2.0, 0.1, 2.3, 1e-3, 3600.0, *around(1e-6), 1e-9]
 STARTS = [0.0, 0.5, *around(0.2, 0.3, 1.0)]
 
 
@@ -90,7 +91,6 @@ def test_every_label_is_that_of_the_definition(s, data):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_every_label_on_long_adversarial_series(seed):
-    """Longer than the kernel's chunk, so that chunk borders fall inside the series."""
     rng = np.random.default_rng(seed)
     seen = set()
     for _ in range(60):
@@ -105,13 +105,49 @@ def test_every_label_on_long_adversarial_series(seed):
     assert seen == set(SHAPES)
 
 
-@pytest.mark.parametrize("window", [1023, 1024, 1025, 2500])
-def test_windows_longer_than_a_chunk(window):
+@pytest.mark.parametrize(("window", "stride"), [(20, 10), (15, 11), (7, 300)])
+def test_chunk_borders_inside_the_series(window, stride):
     rng = np.random.default_rng(window)
     for _ in range(3):
-        t, X, drift = random_series(rng, 3000)
+        t, X, drift = random_series(rng, 2 * kernel.CHUNK + 500)
+        codes = classify(t, X, window=window, stride=stride, ethical_drift=drift)
+        assert names(codes) == expected(t, X, drift, window, stride)
+
+
+@pytest.mark.parametrize("longer", [-1, 0, 1, 500])
+def test_windows_longer_than_a_chunk(longer):
+    window = kernel.CHUNK + longer
+    rng = np.random.default_rng(window)
+    for _ in range(3):
+        t, X, drift = random_series(rng, kernel.CHUNK + 1000)
         codes = classify(t, X, window=window, stride=97, ethical_drift=drift)
         assert names(codes) == expected(t, X, drift, window, 97)
+
+
+def test_rough_marks_are_the_exact_ones_where_they_raise_no_doubt():
+    rng = np.random.default_rng(0)
+    marks, exact = np.empty(3, np.uint8), np.empty(3, np.uint8)
+    dt, d1 = np.empty(2), np.empty((4, 2))
+    off = 10.0 ** rng.uniform(-17, -4, (20_000, 4)) * rng.choice([-1, 0, 1], (20_000, 4))
+    trusted = {True: 0, False: 0}
+    for near in off:  # each series about a limit, nearer than the margin or not
+        gaps = 10.0 ** rng.uniform(-6.2, 3, 3)
+        rates = rng.choice([0.05, -0.05, 1e-9, 0.02, 0.0], (2, 4)) * (1 + near)
+        if rng.random() < 0.5:
+            rates[1] = rates[0] + 0.05 * gaps[2] * rng.choice([1, -1, 0], 4) * (1 + near)
+        X = rng.choice([0.0, 0.4]) + np.cumsum(np.vstack([[[0] * 4], rates * gaps[1:, None]]), 0)
+        t, columns = np.cumsum(gaps), np.ascontiguousarray(X.T)
+        usable, doubt = kernel.mark_roughly(t, *columns, np.zeros(3), marks)
+        assert usable
+        exact[:] = 0
+        kernel.rates(t, *columns, 0, 2, dt, d1)
+        kernel._mark_exactly(dt, d1, exact)
+        # the first rate has no predecessor, and bends count only among rates that are not fast
+        compared = np.array([0, 3, 3 if (exact[1] | exact[2]) & kernel._FAST else 7], np.uint8)
+        trusted[not doubt] += 1
+        assert doubt or (marks & compared == exact & compared).all()
+    assert min(trusted.values()) > 1000
+    assert kernel._FAST | kernel._LIVE | kernel._BENT == 7
 
 
 THRESHOLD_CASES = [
@@ -234,9 +270,9 @@ def test_layout_and_type_of_the_columns_do_not_matter():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("column", ["t", "E", "I", "S", "V", "ethical_drift"])
-@pytest.mark.parametrize("row", [0, 7, 1500, 2999])
+@pytest.mark.parametrize("row", [0, 7, 4500, 4999])
 def test_a_value_that_is_not_finite_is_refused_by_its_row(bad, column, row):
-    t, X, drift = np.arange(3000.0), np.full((3000, 4), 0.3), np.zeros(3000)
+    t, X, drift = np.arange(5000.0), np.full((5000, 4), 0.3), np.zeros(5000)
     {"t": t, "ethical_drift": drift}.get(column, X[:, "EISV".find(column)])[row] = bad
     with pytest.raises(InputError, match=rf"row {row}: not finite.*{column}={bad}"):
         classify(t, X, ethical_drift=drift)
@@ -245,21 +281,21 @@ def test_a_value_that_is_not_finite_is_refused_by_its_row(bad, column, row):
             summarize(t, X)
 
 
-@pytest.mark.parametrize("row", [1, 19, 1023, 1024, 1025, 2000, 2999])
-@pytest.mark.parametrize("how", [(20, 10), (20, 20), (2, 1), (5, 11), (1024, 1024), (10, 2990)])
+@pytest.mark.parametrize("row", [1, 19, 1023, 1024, 1025, 2000, 2999, 4096])
+@pytest.mark.parametrize("how", [(20, 10), (20, 20), (2, 1), (5, 11), (1024, 1024), (10, 4990)])
 def test_decreasing_time_is_refused_by_its_row_however_windows_lie(row, how):
-    t = np.arange(3000.0)
+    t = np.arange(5000.0)
     t[row:] -= 1.5
     window, stride = how
-    inside = row < (count_windows(3000, window, stride) - 1) * stride + window
+    inside = row < (count_windows(5000, window, stride) - 1) * stride + window
     for cuts in ([], [7, 1000, 1024, 2000]):
         if not inside:
             continue
         with pytest.raises(InputError, match=rf"time decreases from {row - 1}"):
             if cuts:
-                stream(t, np.zeros((3000, 4)), None, cuts, window=window, stride=stride)
+                stream(t, np.zeros((5000, 4)), None, cuts, window=window, stride=stride)
             else:
-                classify(t, np.zeros((3000, 4)), window=window, stride=stride)
+                classify(t, np.zeros((5000, 4)), window=window, stride=stride)
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def summarize(
     InputError
         As for `classify`.
     """
-    from .kernel import N_SUMMARY, summary_kernel
+    from .summary_kernel import N_SUMMARY, summary_kernel
 
     time, states, drift = _columns(t, X, None)
     out = np.empty((_require_windows(time.size, window, stride), N_SUMMARY))
@@ -175,7 +175,7 @@ def label_each(
     InputError
         As for `classify`; the message names the window, too.
     """
-    from .kernel import N_SUMMARY, each_kernel
+    from .summary_kernel import N_SUMMARY, each_kernel
 
     time = np.ascontiguousarray(t, dtype=np.float64)
     states = np.ascontiguousarray(X, dtype=np.float64)
