@@ -93,10 +93,10 @@ def answer_states(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     cache = None
     if inputs["prompt_ids"].shape[1]:
         # Right padding: causality alone keeps the prompt's tokens from it.
-        cache = model(inputs["prompt_ids"], use_cache=True, logits_to_keep=1).past_key_values
+        cache = model(inputs["prompt_ids"], use_cache=True, logits_to_keep=1).cache
     found = model(
         **given,
-        past_key_values=cache,
+        cache=cache,
         use_cache=cache is not None,
         output_hidden_states=True,
         logits_to_keep=1,

@@ -158,7 +158,7 @@ def expression_pmf(teacher: Teacher, prompts: Sequence[str], *, temperature: flo
     with torch.inference_mode():
         for i, ids in enumerate(prompt_ids(teacher.tokenizer, prompts)):
             prompt = torch.tensor([ids], device=model.device)
-            cache = model(prompt, use_cache=True, logits_to_keep=1).past_key_values
+            cache = model(prompt, use_cache=True, logits_to_keep=1).cache
             cache.batch_repeat_interleave(n)
             before = torch.ones(len(parent), len(ids), dtype=torch.bool)
             mask = torch.cat([before, sees], 1).expand(n, 1, -1, -1)
@@ -166,7 +166,7 @@ def expression_pmf(teacher: Teacher, prompts: Sequence[str], *, temperature: flo
                 path.to(model.device),
                 attention_mask=mask.to(model.device),
                 position_ids=(len(ids) + depth).expand(n, -1).to(model.device),
-                past_key_values=cache,
+                cache=cache,
             ).logits
             log_p = torch.log_softmax(logits.float() / temperature, -1)
             steps = log_p[..., [*token.tolist(), stop]].double().cpu().numpy()

@@ -9,19 +9,19 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InputError
 from ..expression.law import EXPRESSIONS
 from ..files import read_json, write_json
 from .base_models import Placement, choose_placement, load_base, stay_awake
 from .examples import Examples, answer_ids, prompt_ids
-from .head import answer_loss, silent_words
-from .packing import IGNORED, BranchCollator, answer_states, branches
+from .head import silent_words
+from .packing import IGNORED, BranchCollator, branches
 from .recipe import Recipe, check_model_fields, lora_config, sft_config
+from .trainer import progress, say, trainer_class
 
 if TYPE_CHECKING:
-    import torch
     from datasets import Dataset
 
 __all__ = ["check_recipe", "train", "training_rows"]
@@ -79,7 +79,7 @@ def train(
     done = _claim(folder, run, resume, is_main)
     if done is not None:
         return done
-    _say(f"device {placement.device}, {placement.dtype}: {placement.reason}", is_main)
+    say(f"device {placement.device}, {placement.dtype}: {placement.reason}", is_main)
     frozen = placement.dtype if lora is not None else "float32"
     model, tokenizer = load_base(
         recipe.base, recipe.data.style, recipe.seed, recipe.model, dtype=frozen
@@ -87,9 +87,7 @@ def train(
     if placement.device == "mps":
         model.to("mps")
     rows, counts = training_rows(tokenizer, examples, recipe.training.get("max_length", 512))
-    _say(
-        f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out", is_main
-    )
+    say(f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out", is_main)
 
     from transformers import PrinterCallback
 
@@ -100,19 +98,19 @@ def train(
     started = time.perf_counter(), time.process_time()
     answered = {label for row in rows["labels"] for label in row} - {IGNORED}
     silent = silent_words(model.get_output_embeddings().weight, answered) if lora is None else None
-    trainer = _trainer_class(recipe.muon_learning_rate, silent)(
+    trainer = trainer_class(recipe.muon_learning_rate, silent)(
         model=model,
         args=args,
         train_dataset=rows,
         processing_class=tokenizer,
         peft_config=lora,
         data_collator=BranchCollator(tokenizer.pad_token_id) if _is_branched(examples) else None,
-        callbacks=[_progress()],
+        callbacks=[progress()],
     )
     trainer.remove_callback(PrinterCallback)
     checkpoint = _last_checkpoint(folder / _CHECKPOINTS)
     if checkpoint:
-        _say(f"resuming from {checkpoint.name}", is_main)
+        say(f"resuming from {checkpoint.name}", is_main)
     with stay_awake():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.wait_for_everyone()
@@ -249,7 +247,7 @@ def _claim(folder: Path, run: dict[str, Any], resume: bool, is_main: bool) -> di
                 "--no-resume to replace it"
             )
         if (folder / _RECORD).exists():
-            _say(f"{folder}: already trained", is_main)
+            say(f"{folder}: already trained", is_main)
             record: dict[str, Any] = read_json(folder / _RECORD)
             return record
     if is_main:
@@ -284,90 +282,6 @@ def _save(model: Any, tokenizer: Any, recipe: Recipe, folder: Path) -> None:
     aside.rename(folder)
 
 
-def _trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
-    """Return SFTTrainer with the same loss, whose head is given the answers' positions alone.
-
-    TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
-    four fifths of a step of the tiny base, and all but the answers' positions are thrown away.
-    """
-    from torch.nn.utils import parametrize
-    from trl import SFTTrainer  # type: ignore[attr-defined]
-
-    class AnswerTrainer(SFTTrainer):
-        def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
-            if muon_lr is None:
-                return super().create_optimizer(*args, **kwargs)
-            from .muon import MuonAdamW
-
-            given, model = self.args, cast(Any, self.model)
-            self.optimizer = MuonAdamW(
-                model,
-                muon_lr,
-                given.weight_decay,
-                lr=given.learning_rate,
-                betas=(given.adam_beta1, given.adam_beta2),
-                eps=given.adam_epsilon,
-            )
-            return self.optimizer
-
-        def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
-            _mask_repeats(self, batch_samples)
-            return super()._get_num_items_in_batch(batch_samples, device)
-
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, Any],
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,
-        ) -> Any:
-            labels = inputs["labels"]
-            if "branch" in inputs:
-                with parametrize.cached():  # prompts and answers look up the same table
-                    states = answer_states(model, inputs)
-            else:
-                given = {name: value for name, value in inputs.items() if name != "labels"}
-                states = model(
-                    **given, use_cache=False, output_hidden_states=True, logits_to_keep=1
-                ).hidden_states[-1]
-            head = cast(Any, self.model).get_output_embeddings().weight
-            total = answer_loss(states, labels, head, silent)
-            if num_items_in_batch is None:
-                loss = total / (labels[:, 1:] != IGNORED).sum()
-            else:  # counted over all ranks; the ranks' gradients are averaged
-                loss = total / num_items_in_batch * self.accelerator.num_processes
-            return (loss, {"states": states}) if return_outputs else loss
-
-    return AnswerTrainer
-
-
-def _mask_repeats(trainer: Any, batches: list[Any]) -> None:
-    """Mask the labels of rows that stand in a rank's last batch of an epoch only to fill it.
-
-    Where ranks' rows do not come out even, accelerate begins the epoch again. Without those rows,
-    a step's gradient is what one process computes on the same rows.
-    """
-    state, args = trainer.accelerator.gradient_state, trainer.args
-    if args.world_size == 1 or not batches or not state.end_of_dataloader or state.remainder < 0:
-        return
-    labels = batches[-1]["labels"]
-    before = args.process_index * args.per_device_train_batch_size
-    left = max((state.remainder or len(labels) * args.world_size) - before, 0)
-    labels[left:] = IGNORED
-
-
-def _progress() -> Any:
-    from transformers import TrainerCallback
-
-    class Progress(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            logs = state.log_history[-1]
-            if state.is_world_process_zero and "loss" in logs:
-                _say(f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}", True)
-
-    return Progress()
-
-
 def _keep_to_ourselves() -> None:
     """Turn off telemetry and progress bars, whether or not the libraries are imported already."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -386,8 +300,3 @@ def _versions() -> dict[str, str]:
 
     names = ("eisv-lumen", "torch", "transformers", "trl", "peft", "accelerate", "numpy")
     return {name: version(name) for name in names} | {"python": sys.version.split()[0]}
-
-
-def _say(text: str, is_main: bool) -> None:
-    if is_main:
-        print(text, file=sys.stderr, flush=True)
