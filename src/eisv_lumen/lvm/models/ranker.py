@@ -154,13 +154,14 @@ class _Judge(nn.Module):
 
     def forward(self, where: Standing, scores: Tensor) -> Tensor:
         """Return what is added to `scores` (B, P)."""
-        added = self.straight(where.features)[..., 0]
-        seen = self.see(where.features)
+        added: Tensor = self.straight(where.features)[..., 0]
+        seen: Tensor = self.see(where.features)
         if self.heard:
             units = nn.functional.gelu(seen)
             guess = scores + added + self.guess(units)[..., 0]
             seen = seen + self._others(where, units, guess)
-        return added + self.say(nn.functional.gelu(seen))[..., 0]
+        said: Tensor = self.say(nn.functional.gelu(seen))[..., 0]
+        return said + added
 
     def _others(self, where: Standing, units: Tensor, guess: Tensor) -> Tensor:
         """(B, P, hidden) of what the other open candidates tell, and of how likely they are."""
@@ -173,7 +174,8 @@ class _Judge(nn.Module):
         beside = torch.einsum("szx,bz->bxs", where.near, likely)
         shares = torch.cat([beside, likely[..., None]], dim=2) * left[:, None, None]
         sizes = torch.cat([(shares + _FAINT).log(), likely[..., None]], dim=2) / 3
-        return self.hear(torch.cat([near, average.expand_as(told)], dim=2)) + self.weigh(sizes)
+        heard: Tensor = self.hear(torch.cat([near, average.expand_as(told)], dim=2))
+        return heard + self.weigh(sizes)
 
 
 class _Linear(nn.Module):

@@ -67,7 +67,7 @@ def balanced(cosines: Tensor, sharpness: float) -> tuple[Tensor, Tensor]:
     near : (P, P)
         Rows sum to 1, columns nearly.
     potential : (P,)
-        Low for a chunk that many are near to; its logarithm of a price.
+        Logarithm of what a chunk has left to give: low where many are near to it.
     """
     itself = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
     logits = (sharpness * cosines).masked_fill(itself, _NEVER)
