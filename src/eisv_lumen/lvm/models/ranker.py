@@ -175,7 +175,8 @@ class _Judge(nn.Module):
         shares = torch.cat([beside, likely[..., None]], dim=2) * left[:, None, None]
         sizes = torch.cat([(shares + _FAINT).log(), likely[..., None]], dim=2) / 3
         heard: Tensor = self.hear(torch.cat([near, average.expand_as(told)], dim=2))
-        return heard + self.weigh(sizes)
+        weighed: Tensor = self.weigh(sizes)
+        return heard + weighed
 
 
 class _Linear(nn.Module):
@@ -190,5 +191,5 @@ class _Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the last axis."""
-        found = nn.functional.linear(x, _NET_UNIT * self.weight)
+        found: Tensor = nn.functional.linear(x, _NET_UNIT * self.weight)
         return found + _NET_UNIT * self.bias if hasattr(self, "bias") else found
