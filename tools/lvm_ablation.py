@@ -1,9 +1,11 @@
 """`python -m tools.lvm_ablation`: which part of the ranker its margin comes from.
 
-The ranker is the pool-centred lag-cosine with three things learned: the weights of the lags, a
-price on crowded candidates (two numbers), and a low-rank change of the metric. Here it is trained
-without the price, without the metric and without both, by its own recipe, and each is read beside
-it on the fresh articles, its temperature fitted to validation articles as in `tools.lvm_claim`.
+The ranker is the pool-centred lag-cosine with learned weights of the lags, a price on crowded
+candidates (two numbers), and a network over where each candidate stands in the pool. Here it is
+trained without parts, and with a low-rank change of the metric in the network's place, as an
+earlier recipe had it; each is read beside it on the fresh articles, its temperature fitted to
+validation articles as in `tools.lvm_claim`. Beside them stand `TUNED`: what a few numbers do that
+are fitted to validation articles, as the floor's are.
 Reads runs/lvm/sequences, keeps the parts in runs/lvm/ablation, writes results/lvm/ablation.json;
 what is trained is not trained again, whole rankers in runs/lvm/models included.
 """
@@ -20,8 +22,10 @@ import numpy.typing as npt
 from eisv_lumen.evaluation.report import provenance
 from eisv_lumen.files import write_json
 from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask_plainly
-from eisv_lumen.lvm.alignment.articles import Article, codes_of
+from eisv_lumen.lvm.alignment.articles import Article, Floats, codes_of, unit
+from eisv_lumen.lvm.alignment.floors import lag_cosines
 from eisv_lumen.lvm.alignment.measure import calibrate, read
+from eisv_lumen.lvm.alignment.ranking import fit_logit, identify
 from eisv_lumen.lvm.alignment.readings import LAG_CENTRED, Answers, Readings
 from eisv_lumen.lvm.alignment.report import rounded
 from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
@@ -35,17 +39,22 @@ from .lvm_claim import CORPORA
 from .lvm_results import MODELS, OUT, SEEDS, Run, say, sets
 
 PARTS: dict[str, dict[str, Any]] = {
-    "weights": {"rank": 0, "crowding": False},
-    "crowding": {"rank": 0},
-    "metric": {"crowding": False},
+    "weights": {"crowding": False, "hidden": 0},
+    "crowding": {"hidden": 0},
+    "earlier": {"rank": 64, "hidden": 0},
+    "unheard": {"heard": 0},
     "whole": {},
 }
 """Fields laid over `model` of the ranker's recipe; the weights of the lags are learned in all."""
 FLOOR = "floor"
+TUNED = ("spread", "price", "ranks")
+"""Few numbers, fitted to validation articles corpus by corpus: the floor in units of the spread of
+cosines in the article (5 numbers), with a price on crowds (7), with two ranks (7)."""
 DIFFERENCES = (
-    ("weights", FLOOR), ("crowding", FLOOR), ("metric", FLOOR), ("whole", FLOOR),
-    ("whole", "crowding"), ("whole", "metric"),
-)  # fmt: skip
+    *((name, FLOOR) for name in (*TUNED, *PARTS)),
+    *(("whole", name) for name in (*TUNED, *PARTS) if name != "whole"),
+)
+_BETAS = (2.0, 4.0, 8.0, 16.0)
 
 Doubles = npt.NDArray[np.float64]
 
@@ -106,7 +115,7 @@ def numbers(part: str, seed: int) -> dict[str, Any]:
 
 
 def of_corpus(corpus: str, models: Mapping[str, Sequence[Predictor]]) -> dict[str, Any]:
-    """Read parts and floor on the fresh articles of a corpus.
+    """Read parts, floor and what is tuned on the fresh articles of a corpus.
 
     Returns
     -------
@@ -120,6 +129,7 @@ def of_corpus(corpus: str, models: Mapping[str, Sequence[Predictor]]) -> dict[st
     }
     bits = {part: np.mean([r.bits for r in seeds], axis=0) for part, seeds in readings.items()}
     bits[FLOOR] = readings["whole"][0].floor_bits[LAG_CENTRED]
+    bits |= {name: tuned(name, fit, test) for name in TUNED}
     resamples = ArticleBootstrap(codes_of(test))
 
     def interval(values: Doubles) -> list[float]:
@@ -131,7 +141,46 @@ def of_corpus(corpus: str, models: Mapping[str, Sequence[Predictor]]) -> dict[st
         "bits": {name: interval(values) for name, values in bits.items()},
         "differences": {f"{a} over {b}": interval(bits[a] - bits[b]) for a, b in DIFFERENCES},
         "by_seed": {part: [float(r.bits.mean()) for r in s] for part, s in readings.items()},
+        "reciprocal": {
+            part: float(np.mean([r.reciprocal.mean() for r in s])) for part, s in readings.items()
+        },
     }
+
+
+def tuned(name: str, fit: Sequence[Article], test: Sequence[Article]) -> Doubles:
+    """Bits of one of `TUNED` on some articles, its numbers fitted to others."""
+    best: tuple[float, Doubles, float] | None = None
+    for beta in _BETAS if name == "price" else (0.0,):
+        weights, value = fit_logit(fit, (numbers_of(name, a, beta) for a in fit))
+        if best is None or value > best[0]:
+            best = value, weights, beta
+    assert best is not None
+    _, weights, beta = best
+    scores = [
+        np.einsum("f,nfm->nm", weights.astype(np.float32), numbers_of(name, a, beta)) for a in test
+    ]
+    return identify(test, scores).bits
+
+
+def numbers_of(name: str, article: Article, beta: float) -> Floats:
+    """Return what one of `TUNED` reads of each window's candidates, shape (n, F, m)."""
+    lags = lag_cosines(article, centred=True)
+    chunks = unit(article.chunks - article.chunks.mean(axis=0))
+    among = chunks @ chunks.T
+    apart = ~np.eye(len(among), dtype=bool)
+    if name == "spread":
+        return np.asarray(lags / among[apart].std(), np.float32)
+    if name == "price":
+        crowd = np.log((np.exp(beta * among) * apart).sum(axis=0))
+        more = [np.broadcast_to(crowd, lags[:, 0].shape)]
+    else:
+        newest = lags[:, -1]
+        open_ = np.ones_like(newest, dtype=bool)
+        np.put_along_axis(open_, article.context_rows, False, axis=1)
+        nearer = (among[None] > newest[:, None, :]) & apart & open_[:, :, None]  # (n, z, m)
+        ahead = (newest[:, :, None] > newest[:, None, :]) & open_[:, :, None]
+        more = [np.log1p(nearer.sum(axis=1)), np.log1p(ahead.sum(axis=1))]
+    return np.concatenate([lags, np.stack(more, axis=1)], axis=1).astype(np.float32)
 
 
 def reading_of(model: Predictor, fit: Sequence[Article], test: Sequence[Article]) -> Readings:

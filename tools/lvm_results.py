@@ -218,9 +218,13 @@ def of_process(name: str, process: Process) -> None:
 
 
 def trained() -> dict[str, object]:
-    """Return what each training cost and said, from the records beside the models."""
+    """Return what each training cost and said, from the records beside the models.
+
+    Of models that are no longer there, what was said of them stays.
+    """
     shown = ("bits", "cosine", "margin", "r1_six", "r5_six", "r5_article", "lambda_eff", "rho")
-    out: dict[str, object] = {}
+    before = OUT / "lvm" / "runs.json"
+    out: dict[str, object] = read_json(before)["runs"] if before.is_file() else {}
     for path in sorted(MODELS.glob("*/training.json")):
         record = read_json(path)
         out[path.parent.name] = {
@@ -237,7 +241,7 @@ def trained() -> dict[str, object]:
                 if "eval_cosine" in entry
             ],
         }  # fmt: skip
-    return {"schema": "eisv-lumen-lvm-runs/1", "runs": out}
+    return {"schema": "eisv-lumen-lvm-runs/1", "runs": dict(sorted(out.items()))}
 
 
 def say(text: str) -> None:

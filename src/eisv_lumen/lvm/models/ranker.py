@@ -7,6 +7,13 @@ zero at the start, a candidate p scores
 
 The second term is the inverted softmax (Smith, Turban, Hamblin & Hammerla 2017) with a learned
 share h: a chunk that much of the article is near to needs less of a reason to be near the context.
+
+To that a small network (`hidden` units) adds what it makes of each candidate's `standing` in the
+pool: how the candidate ranks among the neighbours of each context chunk and that chunk among the
+candidate's, how sharply, and who else is near. It hears the other candidates once, through their
+likeness to this one and through how likely they are by a first guess: a candidate beside the
+likely next chunk is perhaps the one after it. Its last layer is zero at the start. It reads cosines
+alone, and the pool is a set to it.
 """
 
 # transformers and parts of torch are not annotated throughout.
@@ -21,12 +28,17 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
 from .base import VectorModel, unit
+from .standing import SHARPNESS, Standing, features, standing
 
 __all__ = ["Ranker", "RankerConfig"]
 
 _UNIT = 1000.0
 """Scalars are kept in this unit, so that one rate of Adam suits them and the matrices."""
 _LAG_SUM, _BETA = 12.0, 5.0
+_NET_UNIT = 100.0
+"""The same for the network's weights."""
+_FAINT = 1e-3
+"""Of a uniform share: added to shares before their logarithm."""
 
 
 @strict
@@ -43,6 +55,10 @@ class RankerConfig(PreTrainedConfig):
         Rank of what is learned of the metric; with 0 the metric stays as it is.
     crowding
         Whether the crowd has a price; without, h is 0.
+    hidden
+        Units of the network that reads a candidate's standing; with 0 there is none.
+    heard
+        Numbers that each candidate tells the others; with 0 they tell nothing.
     """
 
     model_type = "lvm_ranker"
@@ -52,11 +68,14 @@ class RankerConfig(PreTrainedConfig):
     offset: int = 0
     rank: int = 64
     crowding: bool = True
+    hidden: int = 0
+    heard: int = 8
 
     def validate_rank(self) -> None:
-        """Refuse a rank below 0; called by `strict`."""
-        if self.rank < 0:
-            raise ValueError(f"rank {self.rank}: give 0 or more")
+        """Refuse sizes below 0; called by `strict`."""
+        for name in ("rank", "hidden", "heard"):
+            if (size := getattr(self, name)) < 0:
+                raise ValueError(f"{name} {size}: give 0 or more")
 
 
 class Ranker(VectorModel):
@@ -78,6 +97,8 @@ class Ranker(VectorModel):
         if config.rank:
             self.read = nn.Parameter(torch.randn(config.dim, config.rank) / config.rank**0.5)
             self.write = nn.Parameter(torch.zeros(config.rank, config.dim))
+        if config.hidden:
+            self.judge = _Judge(features(config.context_length), config.hidden, config.heard)
         self.post_init()
 
     def predict(self, contexts: Tensor) -> Tensor:
@@ -90,7 +111,11 @@ class Ranker(VectorModel):
         candidates = self._metric(unit(pool - centre))
         query = torch.einsum("k,bkd->bd", _UNIT * self.lag, self._metric(unit(contexts - centre)))
         found = query @ candidates.T
-        return found - self._price(candidates) if self.config.crowding else found
+        if self.config.crowding:
+            found = found - self._price(candidates)
+        if self.config.hidden:
+            found = found + self.judge(standing(contexts, pool), found)
+        return found
 
     def numbers(self) -> dict[str, Any]:
         """Return `w`, oldest lag first, and `h` and `beta` where crowds have a price."""
@@ -110,3 +135,61 @@ class Ranker(VectorModel):
 
     def _metric(self, x: Tensor) -> Tensor:
         return unit(x + (x @ self.read) @ self.write) if self.config.rank else x
+
+
+class _Judge(nn.Module):
+    """What a small network adds to the score of each candidate, from where it stands."""
+
+    def __init__(self, features: int, hidden: int, heard: int) -> None:
+        super().__init__()
+        self.straight = _Linear(features, 1, zero=True)
+        self.see = _Linear(features, hidden, bias=True)
+        if heard:
+            self.guess = _Linear(hidden, 1, zero=True)
+            self.tell = _Linear(hidden, heard, bias=True)
+            self.hear = _Linear((1 + len(SHARPNESS)) * heard, hidden, zero=True)
+            self.weigh = _Linear(2 + len(SHARPNESS), hidden, zero=True)
+        self.say = _Linear(hidden, 1, zero=True)
+        self.heard = heard
+
+    def forward(self, where: Standing, scores: Tensor) -> Tensor:
+        """Return what is added to `scores` (B, P)."""
+        added: Tensor = self.straight(where.features)[..., 0]
+        seen: Tensor = self.see(where.features)
+        if self.heard:
+            units = nn.functional.gelu(seen)
+            guess = scores + added + self.guess(units)[..., 0]
+            seen = seen + self._others(where, units, guess)
+        said: Tensor = self.say(nn.functional.gelu(seen))[..., 0]
+        return said + added
+
+    def _others(self, where: Standing, units: Tensor, guess: Tensor) -> Tensor:
+        """(B, P, hidden) of what the other open candidates tell, and of how likely they are."""
+        told = self.tell(units) * where.open[..., None]
+        left = where.open.sum(dim=1).clamp(min=1)
+        near = torch.einsum("szx,bzd->bxsd", where.near, told).flatten(2)
+        average = told.sum(dim=1, keepdim=True) / left[:, None, None]
+        shut = torch.finfo(guess.dtype).min
+        likely = guess.masked_fill(where.open == 0, shut).softmax(dim=1) * where.open
+        beside = torch.einsum("szx,bz->bxs", where.near, likely)
+        shares = torch.cat([beside, likely[..., None]], dim=2) * left[:, None, None]
+        sizes = torch.cat([(shares + _FAINT).log(), likely[..., None]], dim=2) / 3
+        heard: Tensor = self.hear(torch.cat([near, average.expand_as(told)], dim=2))
+        weighed: Tensor = self.weigh(sizes)
+        return heard + weighed
+
+
+class _Linear(nn.Module):
+    """A linear map with its weights in units of `_NET_UNIT`."""
+
+    def __init__(self, n: int, m: int, *, bias: bool = False, zero: bool = False) -> None:
+        super().__init__()
+        bound = 0.0 if zero else n**-0.5 / _NET_UNIT
+        self.weight = nn.Parameter(torch.empty(m, n).uniform_(-bound, bound))
+        if bias:
+            self.bias = nn.Parameter(torch.empty(m).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map the last axis."""
+        found: Tensor = nn.functional.linear(x, _NET_UNIT * self.weight)
+        return found + _NET_UNIT * self.bias if hasattr(self, "bias") else found
