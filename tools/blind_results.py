@@ -91,6 +91,9 @@ def make(name: str, runs: Path) -> None:
             recipe=record["recipe"],
         ).model_dump(mode="json"),
     }
+    if "forest" in speakers:
+        apart = excess_nats(speakers["teacher"], corpus) - excess_nats(speakers["forest"], corpus)
+        result["teacher_less_forest"] = {"excess_nats": interval(apart, corpus.shape, False)}
     write_json(OUT / f"{name}-exact.json", result)
     for speaker, found in result["speakers"].items():
         say(f"{name:<8} {speaker:<12} " + "  ".join(f"{k} {v[0]:.4f}" for k, v in found.items()))
@@ -209,24 +212,30 @@ def forest_laws(n: int, seed: int) -> dict[float, Floats]:
     return mixtures(best[1])
 
 
+def excess_nats(laws: dict[float, Floats], corpus: Corpus) -> Floats:
+    """Return each window's divergence of its true law from the speaker's [nats], (n,)."""
+    truth = np.stack([law.pmf for law in target_laws("initial")])[corpus.shape]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.where(truth > 0, truth * np.log(truth / laws[1.0]), 0.0).sum(1)
+    return found
+
+
 def scores(laws: dict[float, Floats], corpus: Corpus, macro: bool) -> dict[str, Sequence[float]]:
     """Return value, low and high (95 %, bootstrap within shapes) of each measure."""
-    shape = corpus.shape
-    truth = np.stack([law.pmf for law in target_laws("initial")])[shape]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(truth > 0, truth * np.log(truth / laws[1.0]), 0.0)
-    columns = {"excess_nats": terms.sum(1)}
+    columns = {"excess_nats": excess_nats(laws, corpus)}
     for t, pmf in laws.items():
-        columns[f"coherence_{t:g}"] = (pmf * COHERENCE[shape]).sum(1)
+        columns[f"coherence_{t:g}"] = (pmf * COHERENCE[corpus.shape]).sum(1)
+    return {name: interval(values, corpus.shape, macro) for name, values in columns.items()}
+
+
+def interval(values: Floats, shape: Floats, macro: bool) -> list[float]:
+    """Return the mean of windows' values, or of their shapes' means, low and high."""
     count = np.bincount(shape, minlength=9)
     weight = (
         1 / (count[shape] * (count > 0).sum()) if macro else np.full(len(shape), 1 / len(shape))
     )
     resampled = resample_counts(shape, 2000, 0) * weight
-    return {
-        name: [float(values @ weight), *percentile_interval(resampled @ values)]
-        for name, values in columns.items()
-    }
+    return [float(values @ weight), *percentile_interval(resampled @ values)]
 
 
 def say(text: str) -> None:

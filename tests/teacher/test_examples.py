@@ -33,6 +33,21 @@ def test_draws_follow_the_law_of_their_own_shape():
         assert (np.abs(share - p)[often] <= 5.5 * np.sqrt(p * (1 - p) / n)[often]).all()
 
 
+@pytest.mark.parametrize("code", [0, 6])
+def test_stratified_draws_follow_the_law_and_each_window_shows_its_first_tokens(code):
+    n, draws = 20_000, 8
+    shape = np.full(n, code, dtype=np.int8)
+    found = draw_examples([""] * n, shape, LAWS, 0, draws, stratified=True).drawn
+    p = LAWS[code].pmf
+    share = np.bincount(found.ravel(), minlength=len(EXPRESSIONS)) / found.size
+    often = p * n > 25  # systematic sampling varies less than independent draws of a column do
+    assert (np.abs(share - p)[often] <= 5.5 * np.sqrt(p * (1 - p) / n)[often]).all()
+    for token in sorted({expression[0] for expression in EXPRESSIONS}):
+        begins = np.array([expression[0] == token for expression in EXPRESSIONS])
+        expected, counts = draws * p[begins].sum(), begins[found].sum(1)
+        assert set(counts) <= {np.floor(expected), np.ceil(expected)}
+
+
 def test_an_empty_split_is_refused():
     with pytest.raises(InputError, match="the split is empty"):
         draw_examples([], np.empty(0, np.int8), LAWS, 0)

@@ -65,7 +65,6 @@ def test_a_killed_run_goes_on_to_the_weights_of_one_that_was_not(tmp_path):
         "name": "killed",
         "base": "tiny",
         "model": {"hidden_size": 32, "intermediate_size": 64, "attention_dropout": 0.1},
-        "smooth_numbers": True,
         "data": {"source": "synthetic", "style": "blind", "per_shape": 100, "window": 5},
         "training": {
             "per_device_train_batch_size": 8,

@@ -70,7 +70,8 @@ def recipe_examples(data: DataRecipe, corpus: Corpus) -> Examples:
         named = rng.choice(shape, data.named_first)
         prompts = [f"SHAPE: {SHAPES[code]}" for code in named] + [prompts[i] for i in order]
         shape = np.concatenate([named, shape[order]])
-    return draw_examples(prompts, shape, target_laws(data.target), data.seed, data.draws)
+    laws = target_laws(data.target)
+    return draw_examples(prompts, shape, laws, data.seed, data.draws, stratified=data.stratified)
 
 
 def corpus_of_windows(parts: Sequence[Windows], data: DataRecipe) -> Corpus:

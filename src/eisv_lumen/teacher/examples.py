@@ -62,6 +62,8 @@ def draw_examples(
     laws: Sequence[ExpressionLaw],
     seed: int,
     draws: int = 1,
+    *,
+    stratified: bool = False,
 ) -> Examples:
     """Draw what the voice says of each window.
 
@@ -76,7 +78,10 @@ def draw_examples(
     seed
         Seed of the draws. A window's draws are made once: they are the same in every epoch.
     draws
-        Independent draws a window (≥ 1).
+        Draws a window (≥ 1).
+    stratified
+        Draw a window's answers by systematic sampling instead of independently: an expression is
+        expected as often as the law has it, and a window's few answers show the law evenly.
 
     Raises
     ------
@@ -89,8 +94,25 @@ def draw_examples(
     drawn = np.empty((len(prompts), draws), dtype=np.intp)
     for code, law in enumerate(laws):
         at = np.flatnonzero(shape == code)
-        drawn[at] = law.sample_index(at.size * draws, rng).reshape(-1, draws)
+        if stratified:
+            drawn[at] = _systematic(law, at.size, draws, rng)
+        else:
+            drawn[at] = law.sample_index(at.size * draws, rng).reshape(-1, draws)
     return Examples(prompts, np.asarray(shape, dtype=np.int8), drawn)
+
+
+def _systematic(
+    law: ExpressionLaw, n: int, draws: int, rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """Draw n rows, each with one draw from each of `draws` equal parts of the law, (n, draws).
+
+    Systematic sampling (Madow & Madow 1944) along the expressions in the order of their tokens, so
+    that the parts differ in the first token before all else.
+    """
+    order = np.array(sorted(range(len(EXPRESSIONS)), key=EXPRESSIONS.__getitem__))
+    places = (np.arange(draws) + rng.random((n, 1))) / draws
+    found = np.searchsorted(np.cumsum(law.pmf[order]), places, side="right")
+    return np.asarray(order[np.minimum(found, len(order) - 1)])
 
 
 def trl_rows(examples: Examples) -> Iterator[dict[str, Any]]:

@@ -44,7 +44,8 @@ class DataRecipe(BaseModel):
     `lumen_like`: balanced windows of the Lumen-like process, `per_shape` of each; `summaries`:
     `n` summaries of that process, in its natural mix.
 
-    `draws`: answers a window; they share the work on its prompt. `named_first`: so many prompts
+    `draws`: answers a window; they share the work on its prompt. `stratified`: one from each equal
+    part of the law, so that a window's few answers show it evenly. `named_first`: so many prompts
     that name a shape and nothing else come before the windows, for a blind model to learn the
     voice before the eyes; it takes `train_sampling_strategy: sequential` to keep them first.
     """
@@ -61,6 +62,7 @@ class DataRecipe(BaseModel):
     v_max: float = Field(1.0, gt=0, le=1)
     n: int = Field(0, ge=0)
     draws: int = Field(1, ge=1)
+    stratified: bool = False
     named_first: int = Field(0, ge=0)
     target: Literal["initial", "learned"] = "initial"
     seed: int = Field(42, ge=0)
@@ -71,7 +73,6 @@ class Recipe(BaseModel):
 
     `model`: fields of Qwen3Config for `tiny`; `training`: of SFTConfig; `lora`: of LoraConfig.
     `muon_learning_rate`: train the matrices inside the layers with Muon, all else with AdamW.
-    `smooth_numbers`: learn the numbers of `tiny` as smooth functions of the number (see `smooth`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -84,7 +85,6 @@ class Recipe(BaseModel):
     training: dict[str, Any] = {}
     lora: dict[str, Any] | None = None
     muon_learning_rate: float | None = Field(None, gt=0)
-    smooth_numbers: bool = False
 
     @property
     def seed(self) -> int:
@@ -182,11 +182,6 @@ def check_model_fields(recipe: Recipe) -> None:
     InputError
         It does not.
     """
-    if recipe.smooth_numbers and (recipe.base != "tiny" or recipe.model.get("tie_word_embeddings")):
-        raise InputError(
-            f"recipe {recipe.name}, smooth_numbers: only base tiny has numbers for words, and its "
-            "embeddings may not be tied; leave out smooth_numbers or tie_word_embeddings"
-        )
     if not recipe.model:
         return
     if recipe.base != "tiny":

@@ -17,7 +17,7 @@ from ..expression.vocabulary import PATTERNS, PRIMITIVES, SHAPES, TOKENS
 from .prompt import HEADS, MAX_STATES, NUMBERS, SYSTEM, Style
 from .scales import RATE, Scale
 
-__all__ = ["TINY_CONFIG", "build_model", "build_tokenizer", "number_words", "smooth_features"]
+__all__ = ["TINY_CONFIG", "build_model", "build_tokenizer", "smooth_features"]
 
 _SPECIAL: Final = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _ROLES: Final = ("system\n", "user\n", "assistant\n")
@@ -45,7 +45,7 @@ TINY_CONFIG: Final[dict[str, Any]] = {
 """Fields of `transformers.Qwen3Config`, and the values that a recipe may replace."""
 
 
-def number_words(style: Style) -> list[tuple[str, str, int]]:
+def _number_words(style: Style) -> list[tuple[str, str, int]]:
     """Return (word, name, code) of each number of a style; a time step begins its line."""
     return [
         (("\n" if name == "dt" else " ") + f"{name}={word}", name, code)
@@ -82,7 +82,7 @@ def build_tokenizer(style: Style) -> Any:
         by_scale.setdefault(("\n" if name == "dt" else " ") + scale.pattern, []).append(name)
     for key, names in by_scale.items():
         alternatives.append(f"{key[0]}(?:{'|'.join(names)})={key[1:]}")
-    words += [word for word, _, _ in number_words(style)]
+    words += [word for word, _, _ in _number_words(style)]
     words += ["\n", "\t", *(chr(c) for c in range(32, 127))]
     vocabulary = {word: i for i, word in enumerate([*_SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=_SPECIAL[0]))
@@ -143,7 +143,7 @@ def build_model(tokenizer: Any, style: Style, seed: int, **fields: Any) -> Any:
     table = model.get_input_embeddings().weight
     ids = tokenizer.get_vocab()
     rows: dict[str, list[tuple[int, int]]] = {}
-    numbers = number_words(style)
+    numbers = _number_words(style)
     for word, name, code in numbers:
         rows.setdefault(name, []).append((ids[word], code))
     features = {

@@ -91,10 +91,6 @@ def train(
 
     from transformers import PrinterCallback
 
-    from .smooth import learn_smoothly, settle
-
-    if recipe.smooth_numbers:
-        learn_smoothly(model, tokenizer, recipe.data.style, recipe.seed)
     started = time.perf_counter(), time.process_time()
     answered = {label for row in rows["labels"] for label in row} - {IGNORED}
     silent = silent_words(model.get_output_embeddings().weight, answered) if lora is None else None
@@ -114,7 +110,6 @@ def train(
     with stay_awake():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.wait_for_everyone()
-    settle(model)
     record = run | {
         "placement": asdict(placement),
         "world_size": trainer.args.world_size,

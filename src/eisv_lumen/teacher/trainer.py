@@ -20,7 +20,6 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
     TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
     four fifths of a step of the tiny base, and all but the answers' positions are thrown away.
     """
-    from torch.nn.utils import parametrize
     from trl import SFTTrainer  # type: ignore[attr-defined]
 
     class AnswerTrainer(SFTTrainer):
@@ -53,8 +52,7 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
         ) -> Any:
             labels = inputs["labels"]
             if "branch" in inputs:
-                with parametrize.cached():  # prompts and answers look up the same table
-                    states = answer_states(model, inputs)
+                states = answer_states(model, inputs)
             else:
                 given = {name: value for name, value in inputs.items() if name != "labels"}
                 states = model(
