@@ -166,7 +166,7 @@ def stream_rows(n: int) -> list[Row]:
     assert windows == count_windows(n)
     return [
         Row(f"{n / 1e6:g} M states streamed from Parquet", seconds, "s"),
-        Row("  its peak memory", megabytes, "MB", "< 1000", megabytes < 1000),
+        Row("  streaming from Parquet: peak memory", megabytes, "MB", "< 1000", megabytes < 1000),
     ]
 
 
