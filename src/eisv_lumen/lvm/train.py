@@ -168,7 +168,8 @@ def training_arguments(
     """
     from transformers import TrainingArguments
 
-    defaults = {"logging_steps": 200, "save_total_limit": 2}
+    # A loss that is not finite is to be seen in the log, not to be averaged away.
+    defaults = {"logging_steps": 200, "save_total_limit": 2, "logging_nan_inf_filter": False}
     stop = recipe.early_stopping
     best = {"metric_for_best_model": stop.reading, "greater_is_better": True} if stop else {}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ __all__ = [
 
 CHAT_OPTIONS = {"enable_thinking": False}
 """For every chat template: so Qwen3's empty think block stands in the prompt, not in the loss."""
+
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,9 @@ def draw_examples(
     draws
         Draws a window (≥ 1).
     stratified
-        Draw a window's answers by systematic sampling instead of independently: an expression is
-        expected as often as the law has it, and a window's few answers show the law evenly.
+        Draw evenly instead of independently: an expression is expected as often as the law has it,
+        and both a window's few answers and those of windows that follow one another show the whole
+        law. What is left of chance in a training run is then mostly the windows'.
 
     Raises
     ------
@@ -107,10 +112,13 @@ def _systematic(
     """Draw n rows, each with one draw from each of `draws` equal parts of the law, (n, draws).
 
     Systematic sampling (Madow & Madow 1944) along the expressions in the order of their tokens, so
-    that the parts differ in the first token before all else.
+    that the parts differ in the first token before all else. A row's place within the parts is the
+    last one's and the golden section more (Kronecker's sequence, modulo 1): the rows fill the law
+    in evenly, with an error of the order log(n) / n where chance would leave 1 / sqrt(n).
     """
     order = np.array(sorted(range(len(EXPRESSIONS)), key=EXPRESSIONS.__getitem__))
-    places = (np.arange(draws) + rng.random((n, 1))) / draws
+    starts = (rng.random() + np.arange(n)[:, None] * _GOLDEN) % 1
+    places = (np.arange(draws) + starts) / draws
     found = np.searchsorted(np.cumsum(law.pmf[order]), places, side="right")
     return np.asarray(order[np.minimum(found, len(order) - 1)])
 

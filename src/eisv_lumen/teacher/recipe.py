@@ -45,9 +45,10 @@ class DataRecipe(BaseModel):
     `n` summaries of that process, in its natural mix.
 
     `draws`: answers a window; they share the work on its prompt. `stratified`: one from each equal
-    part of the law, so that a window's few answers show it evenly. `named_first`: so many prompts
-    that name a shape and nothing else come before the windows, for a blind model to learn the
-    voice before the eyes; it takes `train_sampling_strategy: sequential` to keep them first.
+    part of the law, so that a window's few answers show it evenly, and so do those of windows that
+    follow one another. `named_first`: so many prompts that name a shape and nothing else come
+    before the windows, for a blind model to learn the voice before the eyes; it takes
+    `train_sampling_strategy: sequential` to keep them first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -43,6 +43,9 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
             _mask_repeats(self, batch_samples)
             return super()._get_num_items_in_batch(batch_samples, device)
 
+        def floating_point_ops(self, inputs: Any) -> int:
+            return 0  # not reported; Trainer would count the parameters at every step
+
         def compute_loss(
             self,
             model: Any,
