@@ -27,8 +27,7 @@ __all__ = [
 CHAT_OPTIONS = {"enable_thinking": False}
 """For every chat template: so Qwen3's empty think block stands in the prompt, not in the loss."""
 
-
-_GOLDEN = (math.sqrt(5) - 1) / 2
+_GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples, modulo 1, fill the unit interval most evenly
 
 
 @dataclass(frozen=True)
