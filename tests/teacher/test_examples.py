@@ -1,5 +1,7 @@
 """Examples are draws of the law, the same each time, and the loss covers the answer alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,24 @@ def test_labels_cover_exactly_the_answer(examples):
         assert row["labels"][-len(labels) :] == row["input_ids"][-len(labels) :] == labels
         total += len(labels)
     assert counts["answer_tokens"] == total
+
+
+@pytest.mark.parametrize(("draws", "whole"), [(5, 1), (6, 4), (3, 3), (4, 0)])
+def test_answers_learned_whole_take_turns_and_the_others_end_with_their_line(draws, whole):
+    tokenizer = build_tokenizer("blind")
+    shape = np.arange(30, dtype=np.int8) % 9
+    given = draw_examples(["W"] * 30, shape, LAWS, 1, draws, stratified=True)
+    rows, _ = training_rows(tokenizer, replace(given, whole=whole))
+    ends = np.zeros((30, draws), bool)
+    for i, row in enumerate(rows):
+        branch, labels = np.array(row["branch"]), np.array(row["labels"])
+        for j, index in enumerate(given.drawn[i]):
+            learned = tokenizer.decode(labels[(branch == j + 1) & (labels != IGNORED)])
+            text = render_answer(EXPRESSIONS[index])
+            ends[i, j] = learned == text + tokenizer.eos_token
+            assert ends[i, j] or learned == text[: text.index("\n") + 1]
+    assert (ends.sum(1) == (whole or draws)).all()
+    assert ends[:draws].any(0).all()  # no place, so no token, is always cut short
 
 
 def test_trl_prepares_its_own_rows_to_the_same_tokens_and_labels(examples, tmp_path):

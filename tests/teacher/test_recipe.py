@@ -1,5 +1,6 @@
 """A recipe that cannot be used says so at once, and names what was meant."""
 
+import numpy as np
 import pytest
 import yaml
 
@@ -130,7 +131,9 @@ def test_the_learned_target_has_heard_its_own_coherence():
 
 
 def test_a_blind_recipe_names_shapes_first_and_never_after():
-    data = load_recipe("tiny-blind-summary").data.model_copy(update={"n": 50, "named_first": 20})
+    data = load_recipe("tiny-blind-summary").data.model_copy(
+        update={"n": 50, "named_first": 20, "balanced_first": 0}
+    )
     corpus = recipe_corpora(data, ["train"])["train"]
     examples = recipe_examples(data, corpus)
     named = ["SHAPE" in prompt for prompt in examples.prompts]
@@ -141,6 +144,41 @@ def test_a_blind_recipe_names_shapes_first_and_never_after():
     assert examples.drawn.shape == (70, data.draws)
     sets = recipe_corpora(data)
     assert not set(sets["train"].prompts) & set(sets["test"].prompts)
+
+
+def test_balanced_summaries_come_before_the_natural_mix_and_in_training_alone():
+    data = load_recipe("tiny-blind-summary").data.model_copy(
+        update={"n": 400, "named_first": 5, "balanced_first": 83}
+    )
+    corpora = recipe_corpora(data)
+    assert {name: len(corpus) for name, corpus in corpora.items()} == {
+        "train": 483,
+        "validation": 400,
+        "test": 400,
+    }
+    examples = recipe_examples(data, corpora["train"])
+    balanced = np.bincount(examples.shape[5:88], minlength=9)
+    assert balanced.tolist() == [11, 11, 11, 10, 10, 10, 0, 10, 10]  # no drift in a summary
+    natural = np.bincount(examples.shape[88:], minlength=9)
+    assert natural[8] > 200  # convergence, as in the log
+    assert (np.diff(examples.shape[5:88]) != 0).mean() > 0.5  # not in blocks
+    assert sorted(examples.prompts[5:]) == sorted(corpora["train"].prompts)
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ("whole: 3\n  draws: 2", "whole=3 of draws=2 answers: give at most all"),
+        ("balanced_first: 5", "balanced_first is for source summaries"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path, update, message):
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        f"name: r\nbase: tiny\ndata:\n  source: lumen_like\n  style: series\n  {update}\n"
+    )
+    with pytest.raises(InputError, match=message):
+        load_recipe(path)
 
 
 @pytest.mark.parametrize("name", [n for n in recipe_names() if "blind" in n])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,16 +62,19 @@ def target_laws(target: str, seed: int = 0) -> list[ExpressionLaw]:
 
 
 def recipe_examples(data: DataRecipe, corpus: Corpus) -> Examples:
-    """Return a corpus with draws from the recipe's target law, after what it names first."""
+    """Return a corpus with draws from the recipe's target law, in the order that it asks for."""
     prompts, shape = corpus.prompts, corpus.shape
-    if data.named_first:
+    if data.named_first or data.balanced_first:
         rng = np.random.default_rng(data.seed)
-        order = rng.permutation(len(prompts))  # as they come, shapes stand in blocks
+        k = data.balanced_first
+        # As they come, shapes stand in blocks.
+        order = np.concatenate([rng.permutation(k), k + rng.permutation(len(prompts) - k)])
         named = rng.choice(shape, data.named_first)
         prompts = [f"SHAPE: {SHAPES[code]}" for code in named] + [prompts[i] for i in order]
         shape = np.concatenate([named, shape[order]])
     laws = target_laws(data.target)
-    return draw_examples(prompts, shape, laws, data.seed, data.draws, stratified=data.stratified)
+    drawn = draw_examples(prompts, shape, laws, data.seed, data.draws, stratified=data.stratified)
+    return replace(drawn, whole=data.whole)
 
 
 def corpus_of_windows(parts: Sequence[Windows], data: DataRecipe) -> Corpus:
@@ -157,12 +160,16 @@ def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dic
             continue
         seed = 3 * data.seed + k
         if data.source == "summaries":
-            from ..trajectory.lumen_like import summaries_like_real
+            from ..trajectory.lumen_like import balanced_summaries, summaries_like_real
 
             n = data.n if name == "train" else min(data.n, 9 * _HELD_OUT)
             if n == 0:
                 raise InputError("data.n is 0: say how many summaries")
             shape, summary = summaries_like_real(n, seed)
+            if name == "train" and data.balanced_first:
+                first = balanced_summaries(data.balanced_first, seed)
+                shape = np.concatenate([first[0], shape])
+                summary = np.concatenate([first[1], summary])
             corpora[name] = Corpus(render_summaries(summary, data.style, shape), shape)
         else:
             from ..trajectory.lumen_like import balanced_windows

@@ -20,6 +20,7 @@ __all__ = [
     "Examples",
     "answer_ids",
     "draw_examples",
+    "first_line",
     "prompt_ids",
     "trl_rows",
 ]
@@ -42,11 +43,15 @@ class Examples:
         Positions in `SHAPES`; never shown to a blind model.
     drawn : ndarray, shape (n, draws), int
         Positions in `EXPRESSIONS`.
+    whole : int
+        How many of a prompt's answers are learned to the end; of the others the first line alone.
+        0 for all.
     """
 
     prompts: list[str]
     shape: npt.NDArray[np.int8]
     drawn: npt.NDArray[np.intp]
+    whole: int = 0
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -151,3 +156,14 @@ def answer_ids(tokenizer: Any, expressions: Sequence[Sequence[str]]) -> list[lis
     texts = [render_answer(expression) for expression in expressions]
     ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return [[*row, tokenizer.eos_token_id] for row in ids]
+
+
+def first_line(tokenizer: Any, answer: Sequence[int]) -> list[int]:
+    """Return an answer's ids up to its first line break: its EISV tokens, and that they end.
+
+    The two lines after it follow from the first, so a model that knows them learns nothing more
+    from most draws.
+    """
+    pieces = tokenizer.batch_decode([[i] for i in answer])
+    end = next(place for place, piece in enumerate(pieces) if "\n" in piece)
+    return list(answer[: end + 1])

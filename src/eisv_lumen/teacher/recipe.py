@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import InputError
 from ..expression.vocabulary import SHAPES
@@ -44,11 +44,15 @@ class DataRecipe(BaseModel):
     `lumen_like`: balanced windows of the Lumen-like process, `per_shape` of each; `summaries`:
     `n` summaries of that process, in its natural mix.
 
-    `draws`: answers a window; they share the work on its prompt. `stratified`: one from each equal
-    part of the law, so that a window's few answers show it evenly, and so do those of windows that
-    follow one another. `named_first`: so many prompts that name a shape and nothing else come
-    before the windows, for a blind model to learn the voice before the eyes; it takes
-    `train_sampling_strategy: sequential` to keep them first.
+    `draws`: answers a window; they share the work on its prompt. `whole`: so many of them are
+    learned to the end, of the others the first line alone, from which the rest follows; 0 for all.
+    `stratified`: one from each equal part of the law, so that a window's few answers show it
+    evenly, and so do those of windows that follow one another.
+
+    `named_first`: so many prompts that name a shape and nothing else come before the windows, for a
+    blind model to learn the voice before the eyes. `balanced_first`: so many summaries, balanced
+    over the shapes, come before those in the natural mix, which shows rare shapes rarely. Both take
+    `train_sampling_strategy: sequential` to come first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,10 +67,20 @@ class DataRecipe(BaseModel):
     v_max: float = Field(1.0, gt=0, le=1)
     n: int = Field(0, ge=0)
     draws: int = Field(1, ge=1)
+    whole: int = Field(0, ge=0)
     stratified: bool = False
     named_first: int = Field(0, ge=0)
+    balanced_first: int = Field(0, ge=0)
     target: Literal["initial", "learned"] = "initial"
     seed: int = Field(42, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataRecipe:
+        if self.whole > self.draws:
+            raise ValueError(f"whole={self.whole} of draws={self.draws} answers: give at most all")
+        if self.balanced_first and self.source != "summaries":
+            raise ValueError("balanced_first is for source summaries; lumen_like is balanced")
+        return self
 
 
 class Recipe(BaseModel):

@@ -11,11 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from ..errors import InputError
 from ..expression.law import EXPRESSIONS
 from ..files import read_json, write_json
 from .base_models import Placement, choose_placement, load_base, stay_awake
-from .examples import Examples, answer_ids, prompt_ids
+from .examples import Examples, answer_ids, first_line, prompt_ids
 from .head import silent_words
 from .packing import IGNORED, BranchCollator, branches
 from .recipe import Recipe, check_model_fields, lora_config, sft_config
@@ -153,7 +156,7 @@ def check_recipe(recipe: Recipe) -> None:
 def training_rows(
     tokenizer: Any, examples: Examples, max_length: int | None = None
 ) -> tuple[Dataset, dict[str, int]]:
-    """Tokenise examples: labels cover exactly the answers and the ends of their turns.
+    """Tokenise examples: labels cover exactly the answers, whole ones to the end of the turn.
 
     The prompt is tokenised up to where the assistant begins, and the answer by itself, so training
     sees the very tokens that decoding and scoring do.
@@ -174,10 +177,15 @@ def training_rows(
 
     used, place = _unique(examples)
     answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in used])
+    lines = [first_line(tokenizer, answer) for answer in answers] if examples.whole else answers
+    to_end = _learned_whole(examples).tolist()
     rows = [
-        branches(prompt, [answers[place[i]] for i in drawn])
-        for prompt, drawn in zip(
-            prompt_ids(tokenizer, examples.prompts), examples.drawn.tolist(), strict=True
+        branches(
+            prompt,
+            [(answers if end else lines)[place[i]] for i, end in zip(drawn, ends, strict=True)],
+        )
+        for prompt, drawn, ends in zip(
+            prompt_ids(tokenizer, examples.prompts), examples.drawn.tolist(), to_end, strict=True
         )
     ]
     longest = max(len(row["input_ids"]) for row in rows)
@@ -191,6 +199,16 @@ def training_rows(
     names = ["input_ids", "labels", *(["branch"] if _is_branched(examples) else [])]
     columns = {name: [row[name] for row in rows] for name in names}
     return Dataset.from_dict(columns), {"rows": len(rows), "answer_tokens": sum(unmasked)}
+
+
+def _learned_whole(examples: Examples) -> npt.NDArray[np.bool_]:
+    """Say which answers are learned to the end: a prompt's neighbours learn the next ones.
+
+    Stratified draws are ordered by their first token: always the same one would leave tokens out.
+    """
+    n, draws = examples.drawn.shape
+    turn = (np.arange(draws) - np.arange(n)[:, None]) % draws
+    return np.asarray(turn < (examples.whole or draws))
 
 
 def _unique(examples: Examples) -> tuple[list[int], dict[int, int]]:

@@ -15,6 +15,7 @@ from .series import Series, Windows, concatenate, windows_from_arrays
 from .windows import STRIDE, WINDOW, classify
 
 __all__ = [
+    "balanced_summaries",
     "balanced_windows",
     "constants",
     "lumen_like",
@@ -63,7 +64,7 @@ def balanced_windows(
     missing[wanted] = n_per_shape
     if n_per_shape < 0 or seed < 0:
         raise InputError(f"n_per_shape={n_per_shape}, seed={seed}: neither may be negative")
-    for run, run_seed in enumerate(_run_seeds(seed)):
+    for run, run_seed in enumerate(_run_seeds(seed, 3)):
         if not missing.any() or (run == _PATIENCE and (missing == n_per_shape).any()):
             break
         series = lumen_like(_RUN, run_seed, drift=drift)
@@ -115,6 +116,49 @@ def summaries_like_real(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats
     return windows.shape[order], round_as_real(windows.summary[order])
 
 
+def balanced_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Summarise windows as `summaries_like_real` does, of each shape as many.
+
+    Parameters
+    ----------
+    n
+        Number of windows; the eight shapes that a window without drift can have get n / 8 each, the
+        first of them one more where that is no whole number.
+    seed
+        Seed (≥ 0); no run of `summaries_like_real` or `balanced_windows` is ever among its own.
+
+    Returns
+    -------
+    shape : ndarray, shape (n,), int8
+        Positions in `SHAPES`, in blocks.
+    summary : ndarray, shape (n, 14)
+        As by `summaries_like_real`.
+
+    Raises
+    ------
+    InputError
+        `n` or the seed is negative.
+    """
+    if n < 0 or seed < 0:
+        raise InputError(f"n={n}, seed={seed}: neither may be negative")
+    wanted = [code for code, name in enumerate(SHAPES) if name != "drift_dissonance"]
+    missing = np.zeros(len(SHAPES), np.int64)
+    missing[wanted] = n // len(wanted) + (np.arange(len(wanted)) < n % len(wanted))
+    kept: list[list[Windows]] = [[] for _ in SHAPES]
+    for run_seed in _run_seeds(seed, 4):
+        if not missing.any():
+            break
+        windows = _last_states(lumen_like(_RUN, run_seed))
+        for code in np.flatnonzero(missing):
+            found = np.flatnonzero(windows.shape == code)[: missing[code]]
+            missing[code] -= len(found)
+            kept[code].append(windows.take(found))
+    if n == 0:
+        return np.empty(0, np.int8), np.empty((0, 14))
+    windows = concatenate([part for code in wanted for part in kept[code]])
+    return windows.shape, round_as_real(windows.summary)
+
+
 def round_as_real(summary: Floats) -> Floats:
     """Round summaries as the real ones are: duration to 2 decimals, the others to 4."""
     rounded = np.round(summary, 4)
@@ -133,7 +177,7 @@ def _windows_at(series: Series, starts: npt.NDArray[np.int64], window: int) -> W
     return windows_from_arrays(series.t[at], series.X[at], drift)
 
 
-def _run_seeds(seed: int) -> list[int]:
+def _run_seeds(seed: int, purpose: int) -> list[int]:
     """Seeds of the runs of one seed: 128 bits each, so that no two runs are ever the same."""
-    spawned = np.random.SeedSequence([seed, 3]).spawn(_MAX_RUNS)
+    spawned = np.random.SeedSequence([seed, purpose]).spawn(_MAX_RUNS)
     return [int.from_bytes(s.generate_state(4).tobytes(), "little") for s in spawned]
