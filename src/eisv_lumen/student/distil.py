@@ -97,14 +97,18 @@ def ask(data: DataRecipe, n: int, seed: int) -> Asked:
     data
         What the teacher's recipe says of its data.
     n
-        Windows in all; balanced where the recipe balances them.
+        Windows in all; balanced where the recipe balances them, and a quarter more of balanced ones
+        where it has some of them come first.
     seed
         Their seed.
     """
     if data.source == "summaries":
-        from ..trajectory.lumen_like import summaries_like_real
+        from ..trajectory.lumen_like import balanced_summaries, summaries_like_real
 
         shape, summary = summaries_like_real(n, seed)
+        if data.balanced_first:  # what it knows of rare shapes is not heard in their natural mix
+            more = balanced_summaries(n // 4, seed)
+            shape, summary = np.concatenate([shape, more[0]]), np.concatenate([summary, more[1]])
         return Asked(render_summaries(summary, data.style, shape), shape, summary)
     each = max(1, n // len(SHAPES))
     if data.source == "lumen_like":
