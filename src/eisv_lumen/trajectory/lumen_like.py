@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+Cut = Callable[[npt.NDArray[np.int64]], Windows]
 
 _RUN: Final = 1_000_000  # states a run in `balanced_windows`; bounds its memory
 _MAX_RUNS: Final = 2_000
@@ -59,29 +61,19 @@ def balanced_windows(
         The process does not make windows of that length in some shape.
     """
     wanted = [s for s, name in enumerate(SHAPES) if drift or name != "drift_dissonance"]
-    kept: list[list[Windows]] = [[] for _ in SHAPES]
     missing = np.zeros(len(SHAPES), np.int64)
     missing[wanted] = n_per_shape
     if n_per_shape < 0 or seed < 0:
         raise InputError(f"n_per_shape={n_per_shape}, seed={seed}: neither may be negative")
-    for run, run_seed in enumerate(_run_seeds(seed, 3)):
-        if not missing.any() or (run == _PATIENCE and (missing == n_per_shape).any()):
-            break
+
+    def run(run_seed: int) -> tuple[npt.NDArray[np.int8], Cut]:
         series = lumen_like(_RUN, run_seed, drift=drift)
         shape = classify(
             series.t, series.X, window=window, stride=window, ethical_drift=series.ethical_drift
         )
-        for s in np.flatnonzero(missing):
-            found = np.flatnonzero(shape == s)[: missing[s]]
-            missing[s] -= len(found)
-            kept[s].append(_windows_at(series, found * window, window))
-    if missing.any():
-        lacking = ", ".join(SHAPES[s] for s in np.flatnonzero(missing))
-        raise InputError(
-            f"window={window}: long runs of the process hold too few windows of {lacking}; take "
-            "a window nearer to 20 states, or fewer a shape"
-        )
-    return concatenate([part for s in wanted for part in kept[s]])
+        return shape, lambda found: _windows_at(series, found * window, window)
+
+    return _gather(missing, wanted, _run_seeds(seed, 3), run, window)
 
 
 def summaries_like_real(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]:
@@ -137,25 +129,21 @@ def balanced_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]
     Raises
     ------
     InputError
-        `n` or the seed is negative.
+        `n` or the seed is negative, or there are too few windows of some shape.
     """
     if n < 0 or seed < 0:
         raise InputError(f"n={n}, seed={seed}: neither may be negative")
     wanted = [code for code, name in enumerate(SHAPES) if name != "drift_dissonance"]
     missing = np.zeros(len(SHAPES), np.int64)
     missing[wanted] = n // len(wanted) + (np.arange(len(wanted)) < n % len(wanted))
-    kept: list[list[Windows]] = [[] for _ in SHAPES]
-    for run_seed in _run_seeds(seed, 4):
-        if not missing.any():
-            break
-        windows = _last_states(lumen_like(_RUN, run_seed))
-        for code in np.flatnonzero(missing):
-            found = np.flatnonzero(windows.shape == code)[: missing[code]]
-            missing[code] -= len(found)
-            kept[code].append(windows.take(found))
     if n == 0:
         return np.empty(0, np.int8), np.empty((0, 14))
-    windows = concatenate([part for code in wanted for part in kept[code]])
+
+    def run(run_seed: int) -> tuple[npt.NDArray[np.int8], Cut]:
+        windows = _last_states(lumen_like(_RUN, run_seed))
+        return windows.shape, windows.take
+
+    windows = _gather(missing, wanted, _run_seeds(seed, 4), run, _LAST)
     return windows.shape, round_as_real(windows.summary)
 
 
@@ -164,6 +152,37 @@ def round_as_real(summary: Floats) -> Floats:
     rounded = np.round(summary, 4)
     rounded[:, 1] = np.round(summary[:, 1], 2)
     return rounded
+
+
+def _gather(
+    missing: npt.NDArray[np.int64],
+    wanted: list[int],
+    seeds: list[int],
+    run: Callable[[int], tuple[npt.NDArray[np.int8], Cut]],
+    window: int,
+) -> Windows:
+    """Take as many windows of each shape as are missing (9,) from runs, the first that come.
+
+    `run` gives of a seed its windows' shapes, and what cuts those at given places.
+    """
+    asked, missing = missing, missing.copy()
+    kept: list[list[Windows]] = [[] for _ in SHAPES]
+    for number, seed in enumerate(seeds):
+        never_seen = (missing == asked)[asked > 0]
+        if not missing.any() or (number == _PATIENCE and never_seen.any()):
+            break
+        shape, cut = run(seed)
+        for code in np.flatnonzero(missing):
+            found = np.flatnonzero(shape == code)[: missing[code]]
+            missing[code] -= len(found)
+            kept[code].append(cut(found))
+    if missing.any():
+        lacking = ", ".join(SHAPES[code] for code in np.flatnonzero(missing))
+        raise InputError(
+            f"window={window}: long runs of the process hold too few windows of {lacking}; take "
+            "a window nearer to 20 states, or fewer a shape"
+        )
+    return concatenate([part for code in wanted for part in kept[code]])
 
 
 def _last_states(series: Series) -> Windows:
