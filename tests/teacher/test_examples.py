@@ -10,8 +10,8 @@ from eisv_lumen.expression.law import EXPRESSIONS, initial_laws
 from eisv_lumen.teacher.examples import answer_ids, draw_examples, prompt_ids, trl_rows
 from eisv_lumen.teacher.packing import IGNORED, answer_states, branches, model_inputs
 from eisv_lumen.teacher.prompt import render_answer
+from eisv_lumen.teacher.rows import training_rows
 from eisv_lumen.teacher.tiny import build_model, build_tokenizer
-from eisv_lumen.teacher.train import training_rows
 
 LAWS = initial_laws()
 

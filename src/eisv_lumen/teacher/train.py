@@ -9,25 +9,19 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Final
 
 from ..errors import InputError
-from ..expression.law import EXPRESSIONS
 from ..files import read_json, write_json
 from .base_models import Placement, choose_placement, load_base, stay_awake
-from .examples import Examples, answer_ids, first_line, prompt_ids
+from .examples import Examples
 from .head import silent_words
-from .packing import IGNORED, BranchCollator, branches
+from .packing import IGNORED, BranchCollator
 from .recipe import Recipe, check_model_fields, lora_config, sft_config
+from .rows import is_branched, training_rows
 from .trainer import progress, say, trainer_class
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-__all__ = ["check_recipe", "train", "training_rows"]
+__all__ = ["check_recipe", "train"]
 
 _RUN: Final = "run.json"
 _RECORD: Final = "training.json"
@@ -103,7 +97,7 @@ def train(
         train_dataset=rows,
         processing_class=tokenizer,
         peft_config=lora,
-        data_collator=BranchCollator(tokenizer.pad_token_id) if _is_branched(examples) else None,
+        data_collator=BranchCollator(tokenizer.pad_token_id) if is_branched(examples) else None,
         callbacks=[progress()],
     )
     trainer.remove_callback(PrinterCallback)
@@ -151,73 +145,6 @@ def check_recipe(recipe: Recipe) -> None:
                 f"training.{name}: with data.draws={recipe.data.draws} answers share their "
                 "prompt's cache, which cannot be computed again; use draws: 1 or leave it out"
             )
-
-
-def training_rows(
-    tokenizer: Any, examples: Examples, max_length: int | None = None
-) -> tuple[Dataset, dict[str, int]]:
-    """Tokenise examples: labels cover exactly the answers, whole ones to the end of the turn.
-
-    The prompt is tokenised up to where the assistant begins, and the answer by itself, so training
-    sees the very tokens that decoding and scoring do.
-
-    Returns
-    -------
-    rows : datasets.Dataset
-        `input_ids` and `labels`; with several draws a window also `branch` (see `packing`).
-    counts : dict
-        `rows` and `answer_tokens`, the number of labels that are not masked.
-
-    Raises
-    ------
-    InputError
-        A row is longer than `max_length`.
-    """
-    from datasets import Dataset
-
-    used, place = _unique(examples)
-    answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in used])
-    lines = [first_line(tokenizer, answer) for answer in answers] if examples.whole else answers
-    to_end = _learned_whole(examples).tolist()
-    rows = [
-        branches(
-            prompt,
-            [(answers if end else lines)[place[i]] for i, end in zip(drawn, ends, strict=True)],
-        )
-        for prompt, drawn, ends in zip(
-            prompt_ids(tokenizer, examples.prompts), examples.drawn.tolist(), to_end, strict=True
-        )
-    ]
-    longest = max(len(row["input_ids"]) for row in rows)
-    if max_length is not None and longest > max_length:
-        raise InputError(
-            f"training.max_length={max_length}: an example has {longest} tokens; raise it, or "
-            "choose a shorter style or window"
-        )
-    unmasked = [sum(label != IGNORED for label in row["labels"]) for row in rows]
-    assert min(unmasked) > 0, "a row without labels would train on nothing"
-    names = ["input_ids", "labels", *(["branch"] if _is_branched(examples) else [])]
-    columns = {name: [row[name] for row in rows] for name in names}
-    return Dataset.from_dict(columns), {"rows": len(rows), "answer_tokens": sum(unmasked)}
-
-
-def _learned_whole(examples: Examples) -> npt.NDArray[np.bool_]:
-    """Say which answers are learned to the end: a prompt's neighbours learn the next ones.
-
-    Stratified draws are ordered by their first token: always the same one would leave tokens out.
-    """
-    n, draws = examples.drawn.shape
-    turn = (np.arange(draws) - np.arange(n)[:, None]) % draws
-    return np.asarray(turn < (examples.whole or draws))
-
-
-def _unique(examples: Examples) -> tuple[list[int], dict[int, int]]:
-    used = sorted(set(examples.drawn.ravel().tolist()))
-    return used, {index: place for place, index in enumerate(used)}
-
-
-def _is_branched(examples: Examples) -> bool:
-    return int(examples.drawn.shape[1]) > 1
 
 
 def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
