@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from eisv_lumen.errors import InputError
-from eisv_lumen.teacher.data import PARTS, recipe_corpora, recipe_examples, target_laws
+from eisv_lumen.teacher.data import PARTS, Corpus, recipe_corpora, recipe_examples, target_laws
 from eisv_lumen.teacher.recipe import load_recipe, recipe_names
 from eisv_lumen.teacher.train import check_recipe
 
@@ -163,6 +163,13 @@ def test_balanced_summaries_come_before_the_natural_mix_and_in_training_alone():
     assert natural[8] > 200  # convergence, as in the log
     assert (np.diff(examples.shape[5:88]) != 0).mean() > 0.5  # not in blocks
     assert sorted(examples.prompts[5:]) == sorted(corpora["train"].prompts)
+
+
+def test_ones_own_windows_have_no_balanced_part_to_come_first():
+    data = load_recipe("tiny-blind-summary").data
+    own = Corpus([f"W{i}" for i in range(12)], np.full(12, 8, np.int8))
+    examples = recipe_examples(data, own)  # as `teacher train --data` does
+    assert sorted(examples.prompts[data.named_first :]) == sorted(own.prompts)
 
 
 @pytest.mark.parametrize(

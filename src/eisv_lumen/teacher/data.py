@@ -47,10 +47,13 @@ class Corpus:
         User messages.
     shape : ndarray, shape (n,), int8
         Positions in `SHAPES`.
+    balanced : int
+        How many at the beginning are balanced over the shapes and are to come first.
     """
 
     prompts: list[str]
     shape: npt.NDArray[np.int8]
+    balanced: int = 0
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -64,9 +67,9 @@ def target_laws(target: str, seed: int = 0) -> list[ExpressionLaw]:
 def recipe_examples(data: DataRecipe, corpus: Corpus) -> Examples:
     """Return a corpus with draws from the recipe's target law, in the order that it asks for."""
     prompts, shape = corpus.prompts, corpus.shape
-    if data.named_first or data.balanced_first:
+    if data.named_first or corpus.balanced:
         rng = np.random.default_rng(data.seed)
-        k = data.balanced_first
+        k = corpus.balanced
         # As they come, shapes stand in blocks.
         order = np.concatenate([rng.permutation(k), k + rng.permutation(len(prompts) - k)])
         named = rng.choice(shape, data.named_first)
@@ -166,11 +169,13 @@ def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dic
             if n == 0:
                 raise InputError("data.n is 0: say how many summaries")
             shape, summary = summaries_like_real(n, seed)
-            if name == "train" and data.balanced_first:
-                first = balanced_summaries(data.balanced_first, seed)
+            balanced = data.balanced_first if name == "train" else 0
+            if balanced:
+                first = balanced_summaries(balanced, seed)
                 shape = np.concatenate([first[0], shape])
                 summary = np.concatenate([first[1], summary])
-            corpora[name] = Corpus(render_summaries(summary, data.style, shape), shape)
+            prompts = render_summaries(summary, data.style, shape)
+            corpora[name] = Corpus(prompts, shape, balanced)
         else:
             from ..trajectory.lumen_like import balanced_windows
 
