@@ -40,10 +40,10 @@ from transformers import AttentionInterface, AttentionMaskInterface, Qwen3Config
 from eisv_lumen.evaluation.report import installed_versions
 from eisv_lumen.files import write_json
 from eisv_lumen.teacher.data import recipe_corpora, recipe_examples
-from eisv_lumen.teacher.packing import IGNORED
 from eisv_lumen.teacher.prompt import SYSTEM
 from eisv_lumen.teacher.recipe import DataRecipe, Recipe, load_recipe, lora_config
 from eisv_lumen.teacher.train import train
+from eisv_lumen.teacher.tree import IGNORED
 
 from .timing import Row
 

@@ -7,11 +7,11 @@ import pytest
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.expression.law import EXPRESSIONS, initial_laws
-from eisv_lumen.teacher.examples import answer_ids, draw_examples, prompt_ids, trl_rows
-from eisv_lumen.teacher.packing import IGNORED, answer_states, branches, model_inputs
+from eisv_lumen.teacher.examples import draw_examples, trl_rows
 from eisv_lumen.teacher.prompt import render_answer
 from eisv_lumen.teacher.rows import training_rows
 from eisv_lumen.teacher.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.tree import IGNORED
 
 LAWS = initial_laws()
 
@@ -90,9 +90,9 @@ def test_answers_learned_whole_take_turns_and_the_others_end_with_their_line(dra
     rows, _ = training_rows(tokenizer, replace(given, whole=whole))
     ends = np.zeros((30, draws), bool)
     for i, row in enumerate(rows):
-        branch, labels = np.array(row["branch"]), np.array(row["labels"])
+        starts = [place for place, node in enumerate(row["node"]) if node == 0]
         for j, index in enumerate(given.drawn[i]):
-            learned = tokenizer.decode(labels[(branch == j + 1) & (labels != IGNORED)])
+            learned = tokenizer.decode(row["labels"][starts[j] : [*starts, None][j + 1]])
             text = render_answer(EXPRESSIONS[index])
             ends[i, j] = learned == text + tokenizer.eos_token
             assert ends[i, j] or learned == text[: text.index("\n") + 1]
@@ -119,23 +119,3 @@ def test_trl_prepares_its_own_rows_to_the_same_tokens_and_labels(examples, tmp_p
 def test_a_row_too_long_is_refused_not_cut(examples):
     with pytest.raises(InputError, match="max_length=20"):
         training_rows(build_tokenizer("compact"), examples, 20)
-
-
-def test_answers_that_share_a_prompt_compute_what_rows_of_their_own_do(examples):
-    import torch
-
-    tokenizer = build_tokenizer("compact")
-    model = build_model(tokenizer, "compact", 0).eval()
-    prompts = prompt_ids(tokenizer, ["SHAPE: convergence", examples.prompts[0]])
-    answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in (0, 100, 2000)])
-    packed = model_inputs([branches(p, answers) for p in prompts], tokenizer.pad_token_id)
-    with torch.inference_mode():
-        got = model.get_output_embeddings()(answer_states(model, packed))
-        for i, prompt in enumerate(prompts):
-            start = 0
-            for answer in answers:
-                alone = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 :]
-                span = slice(start, start + len(answer) + 1)
-                torch.testing.assert_close(got[i, span], alone, atol=1e-5, rtol=1e-5)
-                assert packed["labels"][i, span].tolist() == [IGNORED, *answer]
-                start += len(answer) + 1

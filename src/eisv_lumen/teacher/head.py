@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from .packing import IGNORED
+from .tree import IGNORED
 
 if TYPE_CHECKING:
     import torch
@@ -48,14 +48,14 @@ def answer_loss(
     weight: torch.Tensor,
     silent: torch.Tensor | None,
 ) -> torch.Tensor:
-    """Return the sum of the labels' cross-entropies [nats], each given the state before it.
+    """Return the sum of the labels' cross-entropies [nats].
 
     Parameters
     ----------
     states
-        (rows, length, hidden).
+        (n, hidden), each the one that its label follows.
     labels
-        (rows, length); `IGNORED` is left out.
+        (n,); `IGNORED` is left out.
     weight
         (vocabulary, hidden), the head.
     silent
@@ -63,18 +63,20 @@ def answer_loss(
     """
     import torch
 
-    answer = labels[:, 1:] != IGNORED
-    wanted = labels[:, 1:][answer]
-    before = states[:, :-1][answer]
     if silent is None:
-        logits = before @ weight.t()
+        logits = states @ weight.t()
     else:
         # The mean of equal rows is each of them, and hands each its own share of the gradient.
         silent = silent.to(weight.device)
         spoken = ~silent
-        logits = before @ torch.cat([weight[spoken], weight[silent].mean(0, keepdim=True)]).t()
+        mean = silent.to(weight) / silent.sum() @ weight
+        rows = torch.cat([weight.index_select(0, spoken.nonzero()[:, 0]), mean[None]])
+        logits = states @ rows.t()
         number = torch.zeros(logits.shape[1])
         number[-1] = silent.sum().log()
         logits = logits + number.to(logits)
-        wanted = (spoken.cumsum(0) - 1)[wanted]
-    return torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
+        place = spoken.cumsum(0) - 1
+        labels = torch.where(labels == IGNORED, IGNORED, place[labels.clamp(min=0)])
+    return torch.nn.functional.cross_entropy(
+        logits.float(), labels, ignore_index=IGNORED, reduction="sum"
+    )

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..expression.law import EXPRESSIONS
 from .examples import Examples, answer_ids, first_line, prompt_ids
-from .packing import IGNORED, branches
+from .tree import IGNORED, answer_tree
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["is_branched", "training_rows"]
+__all__ = ["has_trees", "training_rows"]
 
 
 def training_rows(
@@ -29,7 +29,7 @@ def training_rows(
     Returns
     -------
     rows : datasets.Dataset
-        `input_ids` and `labels`; with several draws a window also `branch` (see `packing`).
+        `input_ids` and `labels`; with several draws a window those of `tree.answer_tree`.
     counts : dict
         `rows` and `answer_tokens`, the number of labels that are not masked.
 
@@ -44,8 +44,9 @@ def training_rows(
     answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in used])
     lines = [first_line(tokenizer, answer) for answer in answers] if examples.whole else answers
     to_end = _learned_whole(examples).tolist()
+    lay_out = answer_tree if has_trees(examples) else _one_row
     rows = [
-        branches(
+        lay_out(
             prompt,
             [(answers if end else lines)[place[i]] for i, end in zip(drawn, ends, strict=True)],
         )
@@ -61,9 +62,13 @@ def training_rows(
         )
     unmasked = [sum(label != IGNORED for label in row["labels"]) for row in rows]
     assert min(unmasked) > 0, "a row without labels would train on nothing"
-    names = ["input_ids", "labels", *(["branch"] if is_branched(examples) else [])]
-    columns = {name: [row[name] for row in rows] for name in names}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
     return Dataset.from_dict(columns), {"rows": len(rows), "answer_tokens": sum(unmasked)}
+
+
+def _one_row(prompt: list[int], answers: list[list[int]]) -> dict[str, list[int]]:
+    [answer] = answers
+    return {"input_ids": prompt + answer, "labels": [IGNORED] * len(prompt) + answer}
 
 
 def _learned_whole(examples: Examples) -> npt.NDArray[np.bool_]:
@@ -81,6 +86,6 @@ def _unique(examples: Examples) -> tuple[list[int], dict[int, int]]:
     return used, {index: place for place, index in enumerate(used)}
 
 
-def is_branched(examples: Examples) -> bool:
+def has_trees(examples: Examples) -> bool:
     """Say whether answers share their prompt: whether there are several a window."""
     return int(examples.drawn.shape[1]) > 1

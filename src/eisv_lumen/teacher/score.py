@@ -12,8 +12,8 @@ from ..errors import InputError
 from ..expression.law import EXPRESSIONS
 from ..expression.vocabulary import TOKENS
 from .examples import answer_ids, prompt_ids
-from .packing import IGNORED, answer_states, branches, model_inputs
 from .ranks import deal
+from .tree import IGNORED, answer_states, answer_tree, model_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -75,9 +75,10 @@ def answer_log_probs(
     answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in used.tolist()])
     ids = prompt_ids(tokenizer, prompts)
     rows = [
-        branches(prompt, [answers[i] for i in places])
+        answer_tree(prompt, [answers[i] for i in places])
         for prompt, places in zip(ids, line_places, strict=True)
     ]
+    lengths = [[len(answers[i]) for i in places] for places in line_places]
     found = np.empty(index.shape)
     order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
     batches = [order[at : at + batch_size].tolist() for at in range(0, len(order), batch_size)]
@@ -86,9 +87,8 @@ def answer_log_probs(
         inputs = model_inputs([rows[i] for i in at], tokenizer.pad_token_id)
         steps = _log_probs(teacher.model, inputs, temperature)
         heard = np.empty((len(at), index.shape[1]))
-        for k, (branch, row) in enumerate(zip(inputs["branch"].numpy(), steps, strict=True)):
-            own = branch != IGNORED
-            heard[k] = np.bincount(branch[own], row[own], index.shape[1] + 1)[1:]
+        for k, (i, row) in enumerate(zip(at, steps, strict=True)):
+            heard[k] = np.add.reduceat(row, np.cumsum([0, *lengths[i][:-1]]))
         return heard
 
     with torch.inference_mode():
@@ -98,18 +98,16 @@ def answer_log_probs(
 
 
 def _log_probs(model: Any, inputs: dict[str, torch.Tensor], temperature: float) -> Floats:
-    """Return each label's log-probability in the label's place, (rows, length); elsewhere 0."""
+    """Return each label's log-probability, (rows, L); 0 where there is none."""
     import torch
 
-    labels = inputs["labels"]
-    states = answer_states(model, {k: v.to(model.device) for k, v in inputs.items()})
-    answer = labels[:, 1:] != IGNORED
-    logits = model.get_output_embeddings()(states[:, :-1][answer.to(states.device)])
-    chosen = labels[:, 1:][answer]
-    steps = torch.log_softmax(logits.float() / temperature, -1).cpu().gather(1, chosen[:, None])
-    out = torch.zeros(labels.shape, dtype=torch.float64)
-    out[:, 1:][answer] = steps[:, 0].double()
-    return np.asarray(out.numpy())
+    given = {name: column.to(model.device) for name, column in inputs.items()}
+    logits = model.get_output_embeddings()(answer_states(model, given)).float() / temperature
+    labels = given["labels"].flatten()
+    steps = -torch.nn.functional.cross_entropy(
+        logits, labels, ignore_index=IGNORED, reduction="none"
+    )
+    return np.asarray(steps.view(given["labels"].shape).double().cpu().numpy())
 
 
 def expression_pmf(teacher: Teacher, prompts: Sequence[str], *, temperature: float = 1.0) -> Floats:

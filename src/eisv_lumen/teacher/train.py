@@ -16,10 +16,10 @@ from ..files import read_json, write_json
 from .base_models import Placement, choose_placement, load_base, stay_awake
 from .examples import Examples
 from .head import silent_words
-from .packing import IGNORED, BranchCollator
 from .recipe import Recipe, check_model_fields, lora_config, sft_config
-from .rows import is_branched, training_rows
+from .rows import has_trees, training_rows
 from .trainer import progress, say, trainer_class
+from .tree import IGNORED, TreeCollator
 
 __all__ = ["check_recipe", "train"]
 
@@ -97,7 +97,7 @@ def train(
         train_dataset=rows,
         processing_class=tokenizer,
         peft_config=lora,
-        data_collator=BranchCollator(tokenizer.pad_token_id) if is_branched(examples) else None,
+        data_collator=TreeCollator(tokenizer.pad_token_id) if has_trees(examples) else None,
         callbacks=[progress()],
     )
     trainer.remove_callback(PrinterCallback)

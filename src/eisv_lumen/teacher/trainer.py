@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from .head import answer_loss
-from .packing import IGNORED, answer_states
+from .tree import IGNORED, answer_states
 
 if TYPE_CHECKING:
     import torch
@@ -54,17 +54,18 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
             num_items_in_batch: Any = None,
         ) -> Any:
             labels = inputs["labels"]
-            if "branch" in inputs:
-                states = answer_states(model, inputs)
+            if "node" in inputs:
+                states, labels = answer_states(model, inputs), labels.flatten()
             else:
                 given = {name: value for name, value in inputs.items() if name != "labels"}
-                states = model(
-                    **given, use_cache=False, output_hidden_states=True, logits_to_keep=1
-                ).hidden_states[-1]
+                found = model(**given, use_cache=False, output_hidden_states=True, logits_to_keep=1)
+                answer = labels[:, 1:] != IGNORED
+                states = found.hidden_states[-1][:, :-1][answer]
+                labels = labels[:, 1:][answer]
             head = cast(Any, self.model).get_output_embeddings().weight
             total = answer_loss(states, labels, head, silent)
             if num_items_in_batch is None:
-                loss = total / (labels[:, 1:] != IGNORED).sum()
+                loss = total / (labels != IGNORED).sum()
             else:  # counted over all ranks; the ranks' gradients are averaged
                 loss = total / num_items_in_batch * self.accelerator.num_processes
             return (loss, {"states": states}) if return_outputs else loss
