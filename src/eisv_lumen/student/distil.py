@@ -20,8 +20,8 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..evaluation.report import installed_versions
 from ..expression.vocabulary import SHAPES
-from ..files import atomic_path, json_bytes, read_json, write_bytes, write_json
-from ..teacher.data import target_laws
+from ..files import atomic_path, json_bytes, write_bytes, write_json
+from ..teacher.data import target_laws, training_record
 from ..teacher.prompt import render_summaries, render_windows
 from ..teacher.recipe import DataRecipe
 from . import reader
@@ -157,11 +157,7 @@ def distil(
         There is no trained teacher, or its tokenizer splits EISV tokens.
     """
     chosen, source, target_dir = recipe or DistilRecipe(), Path(folder), Path(out)
-    training = read_json(source / "training.json")
-    try:
-        data = DataRecipe.model_validate(training["recipe"]["data"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{source / 'training.json'}: no recipe of a teacher ({error})") from error
+    training, data = training_record(source)
     digest = _digest(source, chosen)
     teacher = _Teacher(source, target_dir / "asked", digest, say)
     asked = ask(data, chosen.windows, chosen.seed)

@@ -26,10 +26,12 @@ __all__ = [
     "PARTS",
     "Corpus",
     "corpus_of_windows",
+    "facts_of_file",
     "read_corpus",
     "recipe_corpora",
     "recipe_examples",
     "target_laws",
+    "training_record",
 ]
 
 PARTS: Final = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -60,7 +62,15 @@ class Corpus:
 
 
 def target_laws(target: str, seed: int = 0) -> list[ExpressionLaw]:
-    """Return the nine laws to imitate: `initial`, or `learned` by feedback on the published mix."""
+    """Return the nine laws to imitate: `initial`, or `learned` by feedback on the published mix.
+
+    Raises
+    ------
+    InputError
+        The target is neither.
+    """
+    if target not in ("initial", "learned"):
+        raise InputError(f"target {target!r}: one of initial, learned")
     return baselines.feedback(seed) if target == "learned" else baselines.initial()
 
 
@@ -121,19 +131,46 @@ def read_corpus(
     from ..trajectory.dataset import read_table, windows_from_table
     from ..trajectory.sources.summaries import for_fitting, read_summaries
 
-    recipe = DataRecipe.model_validate(read_json(Path(folder) / "training.json")["recipe"]["data"])
+    record, recipe = training_record(folder)
     if data is None:
+        if "data" in record:
+            raise InputError(
+                f"{folder}: learned windows of {record['data']['windows']}, which have no test "
+                "part; say with --data what it is to be evaluated on"
+            )
         return recipe_corpora(recipe, ["test"])["test"], {"windows": "test part of the recipe"}
     path = Path(data)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    facts = {"windows": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    facts = facts_of_file(path)
     if path.suffix == ".jsonl":
         kept = read_summaries(path)
         kept = kept.take(~for_fitting(kept.id))
         facts["half"] = "kept for evaluation (ids that are no multiples of 4)"
         return Corpus(render_summaries(kept.values, recipe.style, kept.shape), kept.shape), facts
     return corpus_of_windows([windows_from_table(read_table(path))], recipe), facts
+
+
+def training_record(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], DataRecipe]:
+    """Return what `train` wrote of a teacher, and its recipe's section `data`.
+
+    Raises
+    ------
+    InputError
+        There is no `training.json`, or it is of something else.
+    """
+    path = Path(folder) / "training.json"
+    record: Any = read_json(path)
+    try:
+        return record, DataRecipe.model_validate(record["recipe"]["data"])
+    except (KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a record of `teacher train` ({reason})") from error
+
+
+def facts_of_file(path: Path) -> dict[str, Any]:
+    """Return what a record says of a file of windows: its name and SHA-256."""
+    return {"windows": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dict[str, Corpus]:

@@ -31,6 +31,10 @@ _OURS: Final = {
     "packing": "packing would let examples see each other",
     "trust_remote_code": "no code of the Hub is executed",
     "resume_from_checkpoint": "--resume does it",
+    "eval_strategy": "`teacher evaluate` does it, against floors and ceilings",
+    "label_smoothing_factor": "the loss is plain cross-entropy",
+    "loss_type": "the loss is plain cross-entropy",
+    "average_tokens_across_devices": "ranks take the step of one process",
 }
 """Fields of SFTConfig that are no recipe's to set, and whose they are."""
 
@@ -143,6 +147,11 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     for field in found.training:
         if field in _OURS:
             raise InputError(f"{recipe}, training.{field}: not a recipe's to set: {_OURS[field]}")
+    longest = found.training.get("max_length", 1)
+    if type(longest) is not int or longest < 1:
+        raise InputError(
+            f"{recipe}, training.max_length={longest!r}: give a whole number of tokens"
+        )
     return found
 
 
