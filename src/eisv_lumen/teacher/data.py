@@ -49,13 +49,13 @@ class Corpus:
         User messages.
     shape : ndarray, shape (n,), int8
         Positions in `SHAPES`.
-    balanced : int
-        How many at the beginning are balanced over the shapes and are to come first.
+    stages : tuple of int
+        Sizes of the parts that are to come one after another; none for a single one.
     """
 
     prompts: list[str]
     shape: npt.NDArray[np.int8]
-    balanced: int = 0
+    stages: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -77,11 +77,14 @@ def target_laws(target: str, seed: int = 0) -> list[ExpressionLaw]:
 def recipe_examples(data: DataRecipe, corpus: Corpus) -> Examples:
     """Return a corpus with draws from the recipe's target law, in the order that it asks for."""
     prompts, shape = corpus.prompts, corpus.shape
-    if data.named_first or corpus.balanced:
+    if data.named_first or len(corpus.stages) > 1:
         rng = np.random.default_rng(data.seed)
-        k = corpus.balanced
+        stages = corpus.stages or (len(corpus),)
         # As they come, shapes stand in blocks.
-        order = np.concatenate([rng.permutation(k), k + rng.permutation(len(prompts) - k)])
+        starts = np.cumsum([0, *stages[:-1]])
+        order = np.concatenate(
+            [start + rng.permutation(n) for start, n in zip(starts, stages, strict=True)]
+        )
         named = rng.choice(shape, data.named_first)
         prompts = [f"SHAPE: {SHAPES[code]}" for code in named] + [prompts[i] for i in order]
         shape = np.concatenate([named, shape[order]])
@@ -194,32 +197,34 @@ def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dic
     if data.source in ("synthetic", "blend"):
         parts = _finite(data)
         return {name: corpus_of_windows(parts[name], data) for name in names}
-    corpora = {}
-    for k, name in enumerate(PARTS):
-        if name not in names:
-            continue
-        seed = 3 * data.seed + k
-        if data.source == "summaries":
-            from ..trajectory.lumen_like import balanced_summaries, summaries_like_real
+    make = _summaries if data.source == "summaries" else _balanced
+    seeds = {name: 3 * data.seed + k for k, name in enumerate(PARTS)}
+    return {name: make(data, name == "train", seeds[name]) for name in PARTS if name in names}
 
-            n = data.n if name == "train" else min(data.n, 9 * _HELD_OUT)
-            if n == 0:
-                raise InputError("data.n is 0: say how many summaries")
-            shape, summary = summaries_like_real(n, seed)
-            balanced = data.balanced_first if name == "train" else 0
-            if balanced:
-                first = balanced_summaries(balanced, seed)
-                shape = np.concatenate([first[0], shape])
-                summary = np.concatenate([first[1], summary])
-            prompts = render_summaries(summary, data.style, shape)
-            corpora[name] = Corpus(prompts, shape, balanced)
-        else:
-            from ..trajectory.lumen_like import balanced_windows
 
-            n = data.per_shape if name == "train" else min(data.per_shape, _HELD_OUT)
-            windows = balanced_windows(n, window=data.window, seed=seed)
-            corpora[name] = corpus_of_windows([windows], data)
-    return corpora
+def _summaries(data: DataRecipe, training: bool, seed: int) -> Corpus:
+    """Return summaries of a run of the process; in training, balanced ones before them."""
+    from ..trajectory.lumen_like import balanced_summaries, summaries_like_real
+
+    n = data.n if training else min(data.n, 9 * _HELD_OUT)
+    if n == 0:
+        raise InputError("data.n is 0: say how many summaries")
+    parts = [summaries_like_real(n, seed)]
+    if training and data.balanced_first:
+        parts.insert(0, balanced_summaries(data.balanced_first, seed))
+    shape, summary = (np.concatenate(column) for column in zip(*parts, strict=True))
+    prompts = render_summaries(summary, data.style, shape)
+    return Corpus(prompts, shape, tuple(len(part[0]) for part in parts))
+
+
+def _balanced(data: DataRecipe, training: bool, seed: int) -> Corpus:
+    """Return balanced windows of the process; in training, shorter ones before them."""
+    from ..trajectory.lumen_like import balanced_windows
+
+    n = data.per_shape if training else min(data.per_shape, _HELD_OUT)
+    counts = [*(sorted(data.shorter_first.items()) if training else ()), (data.window, n)]
+    parts = [balanced_windows(each, window=states, seed=seed) for states, each in counts]
+    return replace(corpus_of_windows(parts, data), stages=tuple(map(len, parts)))
 
 
 def _finite(data: DataRecipe) -> dict[str, list[Windows]]:
