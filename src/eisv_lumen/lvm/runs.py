@@ -19,17 +19,21 @@ __all__ = [
     "CHECKPOINTS",
     "MODEL",
     "RECORD",
+    "STATE",
     "claim",
     "digest",
     "is_main",
     "last_checkpoint",
     "save_model",
     "say",
+    "take_saved",
 ]
 
 RECORD: Final = "training.json"
 MODEL: Final = "model"
 CHECKPOINTS: Final = "checkpoints"
+STATE: Final = "trainer_state.json"
+"""Of a checkpoint; the last file that Trainer writes there."""
 _RUN: Final = "run.json"
 
 
@@ -65,14 +69,11 @@ def claim(folder: Path, run: dict[str, Any], resume: bool) -> dict[str, Any] | N
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the latest whole checkpoint; one that a kill cut short is set aside.
-
-    The trainer's state is the last file that Trainer writes to a checkpoint.
-    """
+    """Return the latest whole checkpoint; one that a kill cut short is set aside."""
     whole = []
     for path in folder.glob("checkpoint-*"):
         try:
-            step = json.loads((path / "trainer_state.json").read_text("utf-8"))["global_step"]
+            step = json.loads((path / STATE).read_text("utf-8"))["global_step"]
             whole.append((int(step), path))
         except (OSError, ValueError, KeyError):
             shutil.rmtree(path, ignore_errors=True)
@@ -86,6 +87,20 @@ def save_model(model: VectorModel, folder: Path) -> None:
     load_predictor(aside)
     shutil.rmtree(folder, ignore_errors=True)
     aside.rename(folder)
+
+
+def take_saved(model: VectorModel, folder: Path) -> None:
+    """Give a model the weights of a folder, and the fields that training had set by then.
+
+    Schedules set two of them, and transformers' Trainer `use_cache`.
+    """
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    saved = read_json(folder / "config.json")
+    for name in ("position_scale", "last_slot_bias", "use_cache"):
+        if name in saved:
+            setattr(model.config, name, saved[name])
 
 
 def is_main() -> bool:

@@ -26,17 +26,20 @@ from .runs import (
     CHECKPOINTS,
     MODEL,
     RECORD,
+    STATE,
     claim,
     digest,
     is_main,
     last_checkpoint,
     save_model,
     say,
+    take_saved,
 )
 from .sequences import SequenceSet
 from .splits import check_disjoint
+from .stopping import Stops, is_over, kept_step, verdict
 from .table import WindowTable
-from .trainer import KillCriteria, LvmTrainer, Progress, ScheduledInputs, set_inputs
+from .trainer import LvmTrainer, Progress, ScheduledInputs
 
 __all__ = ["build_model", "train", "training_arguments"]
 
@@ -169,7 +172,7 @@ def training_arguments(
     from transformers import TrainingArguments
 
     # A loss that is not finite is to be seen in the log, not to be averaged away.
-    defaults = {"logging_steps": 200, "save_total_limit": 2, "logging_nan_inf_filter": False}
+    defaults = {"logging_steps": 200, "logging_nan_inf_filter": False}
     stop = recipe.early_stopping
     best = {"metric_for_best_model": stop.reading, "greater_is_better": True} if stop else {}
     try:
@@ -178,7 +181,8 @@ def training_arguments(
                 **defaults,
                 **recipe.training,
                 **best,
-                "load_best_model_at_end": stop is not None,
+                "load_best_model_at_end": False,  # taken from its checkpoint, resumed or not
+                "save_total_limit": 2,  # the last, and the best
                 "output_dir": str(folder),
                 "seed": seed,
                 "use_cpu": device == "cpu",
@@ -233,26 +237,16 @@ def _attempt(
     device: str | None,
 ) -> dict[str, Any]:
     """Train one attempt of a stage, in place; where it is done already, take its weights."""
-    from safetensors.torch import load_file
-    from transformers import EarlyStoppingCallback, PrinterCallback
+    from transformers import PrinterCallback
 
     place = folder / CHECKPOINTS / attempt.name
     if (place / _ATTEMPT).exists():
-        model.load_state_dict(load_file(place / MODEL / "model.safetensors"))
-        set_inputs(model.config, recipe, attempt, attempt.epochs)
+        take_saved(model, place / MODEL)
         found: dict[str, Any] = read_json(place / _ATTEMPT)
         return found
     offset = int(recipe.model.get("offset", 0))
     chosen = WindowTable.of(top_share(training, recipe.curriculum, attempt.share), offset)
     held = WindowTable.of(validation, offset)
-    kill = KillCriteria(recipe.kill) if recipe.kill else None
-    stop = recipe.early_stopping
-    callbacks = [
-        ScheduledInputs(recipe, attempt),
-        Progress(),
-        *([kill] if kill else []),
-        *([EarlyStoppingCallback(stop.patience)] if stop else []),
-    ]
     trainer = LvmTrainer(
         recipe,
         attempt,
@@ -260,13 +254,21 @@ def _attempt(
         held,
         model=model,
         args=training_arguments(recipe, place, seed, device, num_train_epochs=attempt.epochs),
-        callbacks=callbacks,
+        callbacks=[ScheduledInputs(recipe, attempt), Progress(), Stops(recipe)],
     )
     trainer.remove_callback(PrinterCallback)
-    checkpoint = last_checkpoint(place)
-    if checkpoint:
-        say(f"resuming from {attempt.name}/{checkpoint.name}")
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    last = before = last_checkpoint(place)
+    if before:
+        say(f"resuming from {attempt.name}/{before.name}")
+    if before is None or not is_over(recipe, read_json(before / STATE)):
+        trainer.train(resume_from_checkpoint=str(before) if before else None)
+        trainer.accelerator.wait_for_everyone()
+        last = last_checkpoint(place)
+    if last is None:  # each epoch ends with one
+        raise InputError(f"recipe {recipe.name}, training: not one epoch; ask for more")
+    # From the files, where training ended a moment ago, too: so both ways are one.
+    state = read_json(last / STATE)
+    take_saved(model, place / f"checkpoint-{kept_step(recipe, state)}")
     readings = mini_test(model, held.to(model.device))
     gate = recipe.curriculum.gate if recipe.curriculum else {}
     if _GATES in gate:
@@ -275,13 +277,13 @@ def _attempt(
         "stage": attempt.stage,
         "retry": attempt.retry,
         "windows": len(chosen),
-        "epochs": trainer.state.epoch,
-        "steps": trainer.state.global_step,
-        "resumed_from": checkpoint.name if checkpoint else None,
-        "killed": kill.verdict if kill else "",
+        "epochs": state["epoch"],
+        "steps": state["global_step"],
+        "resumed_from": before.name if before else None,
+        "killed": verdict(recipe.kill, state["log_history"]),
         "short": shortfalls(readings, gate),
         "readings": readings,
-        "log": trainer.state.log_history,
+        "log": state["log_history"],
     }
     if is_main():
         model.save_pretrained(place / MODEL)

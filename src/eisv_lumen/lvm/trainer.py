@@ -1,4 +1,4 @@
-"""transformers' Trainer over resident rows, with our loss, the mini test, and what it decides."""
+"""transformers' Trainer over resident rows, with our loss and the mini test."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback
 
 from .corruption import corrupt
-from .curriculum import Attempt, shortfalls
+from .curriculum import Attempt
 from .mini import mini_test
 from .models import VectorModel
 from .objective import article_loss, window_loss
 from .recipe import Recipe
-from .sections import Kill
 from .table import WindowTable
 
-__all__ = ["KillCriteria", "LvmTrainer", "Progress", "ScheduledInputs"]
+__all__ = ["LvmTrainer", "Progress", "ScheduledInputs"]
 
 
 class _Numbers(Dataset[Tensor]):
@@ -150,29 +149,6 @@ def set_inputs(config: Any, recipe: Recipe, attempt: Attempt, epoch: float) -> N
         config.position_scale = inputs.position_scale.at(done) + attempt.position_more
     if inputs.last_slot_bias:
         config.last_slot_bias = inputs.last_slot_bias.at(done) + attempt.bias_more
-
-
-class KillCriteria(TrainerCallback):
-    """Stops training after a given epoch where the mini test falls short; `verdict` says why."""
-
-    def __init__(self, kill: Kill) -> None:
-        self.kill, self.verdict = kill, ""
-
-    def on_evaluate(
-        self,
-        args: Any,
-        state: Any,
-        control: Any,
-        metrics: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Judge once, after the epoch that the recipe names."""
-        if round(state.epoch or 0.0) != self.kill.after_epoch:
-            return
-        readings = {k.removeprefix("eval_"): v for k, v in (metrics or {}).items()}
-        if short := shortfalls(readings, self.kill.least):
-            self.verdict = f"killed after epoch {self.kill.after_epoch}: {', '.join(short)}"
-            control.should_training_stop = True
 
 
 class Progress(TrainerCallback):
