@@ -1,5 +1,7 @@
 """A run that was killed after any of its checkpoints ends as one that was not."""
 
+import shutil
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +109,37 @@ def test_killed_before_its_record_a_run_keeps_the_schedules_of_its_last_step(
         train(spec, *sets, tmp_path / "out", device="cpu")
     train(spec, *sets, tmp_path / "out", device="cpu")
     assert left(tmp_path / "out") == left(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("removals", [1, 2, 3, 4])
+def test_killed_while_it_clears_the_folder_a_run_is_not_taken_for_done(
+    removals, sets, tmp_path, monkeypatch
+):
+    spec = recipe("p1", 1, TINY)
+    train(spec, *sets, tmp_path, device="cpu")
+    before = left(tmp_path)
+    remove, done = shutil.rmtree, []
+
+    def struck(path, *args, **options):
+        remove(path, *args, **options)
+        done.append(path)
+        if len(done) == removals:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(shutil, "rmtree", struck)
+        train(spec, *sets, tmp_path, device="cpu", resume=False)
+    train(spec, *sets, tmp_path, device="cpu")
+    assert left(tmp_path) == before
+
+
+def test_a_record_without_its_model_is_no_finished_run(sets, tmp_path):
+    spec = recipe("p1", 1, TINY)
+    train(spec, *sets, tmp_path, device="cpu")
+    before = left(tmp_path)
+    shutil.rmtree(tmp_path / "model")
+    train(spec, *sets, tmp_path, device="cpu")
+    assert left(tmp_path) == before
 
 
 def test_a_run_without_an_epoch_is_refused(sets, tmp_path):

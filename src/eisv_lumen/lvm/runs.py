@@ -24,6 +24,7 @@ __all__ = [
     "digest",
     "is_main",
     "last_checkpoint",
+    "remove",
     "save_model",
     "say",
     "take_saved",
@@ -49,23 +50,32 @@ def digest(sequences: SequenceSet) -> str:
 def claim(folder: Path, run: dict[str, Any], resume: bool) -> dict[str, Any] | None:
     """Make the folder this run's; return the record of the run where it is already done."""
     if not resume:
-        if is_main():
-            for name in (CHECKPOINTS, MODEL):
-                shutil.rmtree(folder / name, ignore_errors=True)
+        if is_main():  # the record first: it says that the rest is there
             (folder / RECORD).unlink(missing_ok=True)
+            for name in (CHECKPOINTS, MODEL):
+                remove(folder / name)
     elif (folder / _RUN).exists():
         if read_json(folder / _RUN) != json.loads(json.dumps(run)):
             raise InputError(
                 f"{folder}: holds a run of another recipe, seed or other data; choose another "
                 "--out, or --no-resume to replace it"
             )
-        if (folder / RECORD).exists():
+        if (folder / RECORD).exists() and (folder / MODEL).is_dir():
             say(f"{folder}: already trained")
             record: dict[str, Any] = read_json(folder / RECORD)
             return record
     if is_main():
         write_json(folder / _RUN, run)
     return None
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder at once: a kill leaves none that is half there under its name."""
+    aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -31,6 +30,7 @@ from .runs import (
     digest,
     is_main,
     last_checkpoint,
+    remove,
     save_model,
     say,
     take_saved,
@@ -135,7 +135,7 @@ def train(
     if is_main():
         save_model(model, folder / MODEL)
         write_json(folder / RECORD, record)
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        remove(folder / CHECKPOINTS)
     return record
 
 
