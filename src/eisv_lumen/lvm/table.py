@@ -81,10 +81,6 @@ class WindowTable:
         """Return the number of windows, N."""
         return len(self.starts)
 
-    def take(self, windows: Tensor) -> WindowTable:
-        """Return the table of some windows, by their numbers."""
-        return replace(self, starts=self.starts[windows.to(self.starts.device)])
-
     def to(self, device: torch.device | str) -> WindowTable:
         """Return the table on a device."""
         names = ("vectors", "first", "last", "position", "starts")
