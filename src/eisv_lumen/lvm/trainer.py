@@ -1,10 +1,11 @@
-"""transformers' Trainer over resident rows, with our loss and the mini test."""
+"""transformers' Trainer over resident rows: its arguments, our loss, and the mini test."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback
 
+from ..errors import InputError
 from .corruption import corrupt
 from .curriculum import Attempt
 from .mini import mini_test
@@ -20,7 +22,7 @@ from .objective import article_loss, window_loss
 from .recipe import Recipe
 from .table import WindowTable
 
-__all__ = ["LvmTrainer", "Progress", "ScheduledInputs"]
+__all__ = ["LvmTrainer", "Progress", "ScheduledInputs", "training_arguments"]
 
 
 class _Numbers(Dataset[Tensor]):
@@ -127,6 +129,48 @@ def unwrapped(trainer: Trainer) -> VectorModel:
     model = trainer.accelerator.unwrap_model(trainer.model)
     assert isinstance(model, VectorModel)
     return model
+
+
+def training_arguments(
+    recipe: Recipe, folder: Path, seed: int, device: str | None, **ours: Any
+) -> Any:
+    """Build transformers' arguments of a recipe.
+
+    Raises
+    ------
+    InputError
+        A field has an unusable value.
+    """
+    from transformers import TrainingArguments
+
+    # A loss that is not finite is to be seen in the log, not to be averaged away.
+    defaults = {"logging_steps": 200, "logging_nan_inf_filter": False}
+    stop = recipe.early_stopping
+    best = {"metric_for_best_model": stop.reading, "greater_is_better": True} if stop else {}
+    try:
+        return TrainingArguments(
+            **{
+                **defaults,
+                **recipe.training,
+                **best,
+                "load_best_model_at_end": False,  # taken from its checkpoint, resumed or not
+                "save_total_limit": 2,  # the last, and the best
+                "output_dir": str(folder),
+                "seed": seed,
+                "use_cpu": device == "cpu",
+                "bf16": False,
+                "eval_strategy": "epoch",
+                "save_strategy": "epoch",
+                "dataloader_pin_memory": False,
+                "remove_unused_columns": False,
+                "report_to": "none",
+                "disable_tqdm": True,
+                "log_level": "error",
+                **ours,
+            }
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"recipe {recipe.name}, training: {error}") from error
 
 
 class ScheduledInputs(TrainerCallback):
