@@ -91,7 +91,7 @@ def complete() -> dict[str, Any]:
     """Results in which no run is missing, so that every section of the post is there."""
     tiny = {f"v{i}": law_report(i % 2) for i in (1, 3, 4, 5, 6, 7)}
     others = {name: law_report(1) for name in ("v5-real", "v6-real", "feedback-real")}
-    names = ("series", "summary-real", "forest-real", "constant-real")
+    names = ("series", "teacher-real", "forest-real", "constant-real")
     blind = {name: law_report(i % 2) for i, name in enumerate(names)}
     return {"lumen_like": RESULTS["lumen_like"], **RESULTS, "tiny": tiny | others, "blind": blind}
 
@@ -149,6 +149,18 @@ def test_published_exact_and_ours_are_told_apart_in_every_table() -> None:
     assert len(headers) >= 4
     for header in headers:
         assert re.search(r"study|exact|ours", header), header
+
+
+def test_readme_and_post_score_the_blind_speakers_alike() -> None:
+    """Whole laws, both: single draws beside whole laws would be two measures in one table."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for speaker in ("blind teacher", "random forest", "always `convergence`"):
+        found = []
+        for text in (readme, POST):
+            row = next(x for x in text.splitlines() if x.startswith(f"| {speaker}"))
+            found.append(row.split("|")[2:])
+        assert found[0] == found[1] and len(found[0]) == 4
+    assert "whole law" in readme and "whole law" in POST
 
 
 def test_what_the_post_says_in_words_is_so() -> None:
