@@ -15,8 +15,9 @@ from law_report import law_report
 from eisv_lumen.errors import InputError
 from eisv_lumen.evaluation.report import EvalReport
 from eisv_lumen.hub import blog, figures
-from eisv_lumen.hub.blog import one_line_each, post_figures, render_post, words
+from eisv_lumen.hub.blog import post_figures, render_post, words
 from eisv_lumen.hub.front_matter import check_front_matter
+from eisv_lumen.hub.paragraphs import one_line_each
 from eisv_lumen.hub.post_figures import same_end
 from eisv_lumen.hub.render import load_results, markdown_table, render
 

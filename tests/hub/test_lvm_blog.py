@@ -10,9 +10,10 @@ import pytest
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.hub import lvm_blog
-from eisv_lumen.hub.blog import one_line_each, words
+from eisv_lumen.hub.blog import words
 from eisv_lumen.hub.front_matter import check_front_matter
 from eisv_lumen.hub.lvm_blog import CORPORA, lvm_view, render_lvm_post
+from eisv_lumen.hub.paragraphs import one_line_each
 from eisv_lumen.hub.render import load_results, markdown_table, render
 
 ROOT = Path(__file__).parents[2]

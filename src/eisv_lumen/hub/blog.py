@@ -13,6 +13,7 @@ from ..evaluation.report import EvalReport
 from .diagrams import architecture, thumbnail
 from .figures import thermometer
 from .front_matter import check_front_matter
+from .paragraphs import one_line_each
 from .post_figures import agreement, blind_sighted, standing, trajectories
 from .render import Results, load_results, markdown_table, render
 
@@ -100,28 +101,6 @@ def post_figures(results: Results) -> dict[str, bytes]:
         "blog/thumbnail.png": thumbnail(law["imitator"], published),
         **{f"blog/figures/{name}.svg": svg for name, svg in figures.items()},
     }
-
-
-def one_line_each(text: str) -> str:
-    """Join the lines of each paragraph: numbers of any length leave no ragged lines behind.
-
-    Headings, lists, tables, code, captions and the front matter stay as they are.
-    """
-    parts = re.split(r"(\A---\n.*?\n---\n|```.*?```)", text, flags=re.DOTALL)
-    parts[::2] = [_join_paragraphs(part) for part in parts[::2]]
-    return re.sub(r"\n{3,}", "\n\n", "".join(parts))
-
-
-def _join_paragraphs(text: str) -> str:
-    joined: list[str] = []
-    for line in text.split("\n"):
-        before = joined[-1] if joined else ""
-        starts = not line or re.match(r"[|#!]|- |\d+\. ", line)
-        if starts or not before or before[0] in "|#!":
-            joined.append(line)
-        else:
-            joined[-1] = f"{before} {line.lstrip()}"
-    return "\n".join(joined)
 
 
 def _excess(report: EvalReport) -> float:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from .blog import AUTHORS, one_line_each
+from .blog import AUTHORS
 from .front_matter import check_front_matter
 from .lvm_figures import between, cosine_against_bits, known_margins, lvm_thumbnail
+from .paragraphs import one_line_each
 from .render import Results, load_results, markdown_table, render
 
 __all__ = ["CORPORA", "lvm_view", "render_lvm_post"]
