@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Pinned. pip takes the CPU build where its own find-links or index offer one; PyPI's build for
-# Linux brings CUDA along: a larger download, with the same results on a CPU.
+# Linux brings CUDA along, which is a larger download.
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help

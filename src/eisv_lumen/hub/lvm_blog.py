@@ -17,10 +17,10 @@ __all__ = ["CORPORA", "lvm_view", "render_lvm_post"]
 
 CORPORA: Final = {
     "wiki": "Wikipedia",
-    "kjv": "King James Bible",
+    "kjv": "the King James Bible",
     "pydoc": "Python's documentation",
 }
-"""Corpora of `results/lvm-*`, and what they are."""
+"""Corpora of `results/lvm-*`, and what they are called within a sentence."""
 _TEMPLATE: Final = "latent-vectors.md.jinja"
 _FLOORS: Final = {
     "copy-last": "last chunk again",
