@@ -27,6 +27,7 @@ FILES = render_post(ROOT)
 POST = FILES["blog/eisv-lumen.md"].decode()
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")
 NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d+(?:e-\d+)?|\d+e-\d+)(?!\w)")
+SPACE = blog.space_of(blog.NAMESPACE)
 SETTINGS = {"0.3", "0.5", "0.7", "0.95"}
 """Decodings. All else that is shown with a decimal point is a result."""
 
@@ -47,7 +48,7 @@ def text_of(results: Any) -> str:
     return one_line_each(
         render(
             "eisv-lumen.md.jinja", ROOT / "blog", results=results, authors=["ada"],
-            space=blog.SPACE, table=markdown_table,
+            space=SPACE, table=markdown_table,
         )
     )  # fmt: skip
 
@@ -262,7 +263,7 @@ def test_the_claims_link_to_the_tabs_of_the_space_that_show_them() -> None:
     text = text_of(complete())
     links = LINK.findall(text)
     assert {tab for _, _, tab in links} == TABS
-    assert {where for _, where, _ in links} == {blog.SPACE}
+    assert {where for _, where, _ in links} == {SPACE}
     assert len({claim for claim, _, _ in links}) == len(links) >= 20
     for part in re.split(r"^##+ ", text, flags=re.MULTILINE)[1:]:
         title, body = part.split("\n", 1)
@@ -271,5 +272,25 @@ def test_the_claims_link_to_the_tabs_of_the_space_that_show_them() -> None:
 
 def test_within_the_space_the_same_links_open_its_own_tabs() -> None:
     inside = render_post(ROOT, space="")["blog/eisv-lumen.md"].decode()
-    assert inside.replace("](#", f"]({blog.SPACE}#") == POST
-    assert blog.SPACE not in inside
+    assert inside.replace("](#", f"]({SPACE}#") == POST
+    assert SPACE not in inside
+
+
+def test_another_namespace_and_author_are_put_everywhere(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from eisv_lumen.cli.render import app
+
+    for name in ("README.md.jinja", "results"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("benchmarks", "blog"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    command = ["--root", str(tmp_path), "--namespace", "ada", "--author", "eve", "--author", "bob"]
+    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
+    for name in ("eisv-lumen", "latent-vectors"):
+        text = (tmp_path / "blog" / f"{name}.md").read_text(encoding="utf-8")
+        users = [author["user"] for author in check_front_matter(text, "post")["authors"]]
+        assert users == ["eve", "bob"]
+        assert SPACE not in text
+    told = CliRunner().invoke(app, ["--help"]).output
+    assert f"[{blog.NAMESPACE}]" in told and f"[{blog.AUTHORS[0]}]" in told
