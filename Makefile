@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# The CPU build is taken where it lies (pip's own find-links); plain torch would bring CUDA along.
+# Pinned. pip takes the CPU build where its own find-links or index offer one; PyPI's build for
+# Linux brings CUDA along, which is a larger download.
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
@@ -12,7 +13,7 @@ TORCH := torch==2.13.0
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY) ## make .venv and install everything into it
+setup: $(READY) ## make .venv and install everything into it (downloads packages, once)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -46,7 +47,7 @@ results: $(READY) ## make every committed result again (hours of CPU; what is do
 	$(BIN)/python -m tools.lvm_results
 	$(BIN)/python -m tools.lvm_ablation
 
-render: $(READY) ## write README and figures from results/
+render: $(READY) ## write READMEs, posts and figures from results/
 	$(BIN)/eisv-lumen render
 
 clean: ## remove what make made

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from eisv_lumen.cli.lvm import app
 from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.alignment.report import read_alignment
+from eisv_lumen.lvm.alignment.report import read_alignment, write_alignment
 from eisv_lumen.lvm.processes import ROTATION
 from eisv_lumen.lvm.storage import write_sequences
 
@@ -63,9 +63,11 @@ def test_compare_sets_models_side_by_side(reports: Path, tmp_path: Path) -> None
     table = json.loads(run("compare", reports, "--json", "--figure", figures[0]))
     run("compare", reports, "--markdown", "--figure", figures[1])
     assert figures[0].read_bytes() == figures[1].read_bytes()
-    assert [row[0] for row in table["rows"]] == ["copy-last", "lag-cosine", "oracle", "ridge"]
-    assert {len(row) for row in table["rows"]} == {len(table["columns"])}
-    by_name = {row[0]: dict(zip(table["columns"], row, strict=True)) for row in table["rows"]}
+    [part] = table["tables"]
+    assert (part["ahead"], part["test"]["windows"]) == (0, 150)
+    assert [row[0] for row in part["rows"]] == ["copy-last", "lag-cosine", "oracle", "ridge"]
+    assert {len(row) for row in part["rows"]} == {len(table["columns"])}
+    by_name = {row[0]: dict(zip(table["columns"], row, strict=True)) for row in part["rows"]}
     first = read_alignment(reports / "ridge.json").gate("G1")
     assert first is not None
     assert by_name["ridge"]["bits"].startswith(f"{first.value:.3f} [")
@@ -75,20 +77,42 @@ def test_compare_sets_models_side_by_side(reports: Path, tmp_path: Path) -> None
     assert len(markdown) == 2 + 4 and markdown[2].startswith("| copy-last |")
 
 
-def test_reports_of_different_sets_are_not_compared(
-    folder: Path, reports: Path, tmp_path: Path
-) -> None:
-    other = folder / "other.json"
+def test_each_question_has_a_table_of_its_own(folder: Path, reports: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
     run("align", "copy-last", "--validation", folder / "validation", "--test", folder / "ood",
         "--out", other)  # fmt: skip
-    with pytest.raises(InputError, match=r"different sets: .*compare like with like"):
-        CliRunner().invoke(app, ["compare", str(reports), str(other)], catch_exceptions=False)
+    later = read_alignment(reports / "ridge.json").model_copy(update={"ahead": 1, "name": "later"})
+    write_alignment(later, tmp_path / "later.json")
+    (tmp_path / "claim.json").write_text('{"schema": "another/1"}')
+    figure = tmp_path / "all.svg"
+    command = ["compare", reports, tmp_path, "--json", "--figure", figure]
+    done = CliRunner().invoke(app, [str(a) for a in command], catch_exceptions=False)
+    tables = json.loads(done.stdout)["tables"]
+    assert [[row[0] for row in t["rows"]] for t in tables] == [
+        ["copy-last", "lag-cosine", "oracle", "ridge"], ["later"], ["copy-last"],
+    ]  # fmt: skip
+    assert [t["ahead"] for t in tables] == [0, 1, 0]
+    said = done.stderr.splitlines()
+    assert [line for line in said if "claim.json" in line] == [
+        f"skipped, not alignment reports: {tmp_path / 'claim.json'}"
+    ]
+    for name in ("all.svg", "all-2.svg", "all-3.svg"):
+        assert (tmp_path / name).read_bytes().startswith(b"<?xml")
+    markdown = run("compare", reports, tmp_path, "--markdown")
+    assert markdown.count("**the next chunk: ") == 2 and "**the chunk after next: " in markdown
     with pytest.raises(InputError, match=r"ends in .svg or .png"):
         CliRunner().invoke(
             app, ["compare", str(reports), "--figure", "x.pdf"], catch_exceptions=False
         )
-    with pytest.raises(InputError, match="no reports"):
-        CliRunner().invoke(app, ["compare", str(tmp_path)], catch_exceptions=False)
+
+
+def test_where_there_is_no_report_it_says_so(tmp_path: Path) -> None:
+    for message in ("no alignment reports", r"of another schema: claim\.json"):
+        with pytest.raises(InputError, match=message):
+            CliRunner().invoke(app, ["compare", str(tmp_path)], catch_exceptions=False)
+        (tmp_path / "claim.json").write_text("{}")
+    with pytest.raises(InputError, match=r"claim\.json: "):  # named by itself, it must be one
+        CliRunner().invoke(app, ["compare", str(tmp_path / "claim.json")], catch_exceptions=False)
 
 
 def test_retrieve_measures_both_stages(folder: Path) -> None:

@@ -51,7 +51,7 @@ def test_from_text_to_the_table(made: tuple[Path, Result]) -> None:
     found = json.loads(done.stdout)
     assert found["columns"] == list(COMPARED)
     assert [row[0] for row in found["rows"]] == NAMES
-    reports = {r.name: r for r in read_alignments([out / "reports"])}
+    reports = {r.name: r for r in read_alignments([out / "reports"])[0]}
     assert sorted(reports) == sorted(NAMES)
     assert found["rows"] == [list(row) for row in compare_rows([reports[n] for n in NAMES])]
     assert found["meaning"] == meaning(list(reports.values()))
@@ -62,7 +62,7 @@ def test_from_text_to_the_table(made: tuple[Path, Result]) -> None:
 
 
 def test_the_floors_are_below_and_the_oracle_above(made: tuple[Path, Result]) -> None:
-    reports = {r.name: r for r in read_alignments([made[0] / "reports"])}
+    reports = {r.name: r for r in read_alignments([made[0] / "reports"])[0]}
     assert reports["oracle"].passed and not reports["copy-last"].passed
     for report in reports.values():
         first = report.gate("G1")
@@ -97,7 +97,9 @@ def test_what_was_trained_can_be_published_as_it_lies(
     asked = read_sequences(out / "sequences" / "test").contexts()
     one, other = load_predictor(out / "ranker"), load_predictor(published)
     assert np.array_equal(predict(one, asked), predict(other, asked))
-    [first] = [g for g in read_alignments([published / "report.json"])[0].gates if g.name == "G1"]
+    [first] = [
+        g for g in read_alignments([published / "report.json"])[0][0].gates if g.name == "G1"
+    ]
     assert f"{first.value:.3f} bits" in (published / "README.md").read_text()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from hub_double import TOKEN, HubDouble, environment  # noqa: E402
 
+from eisv_lumen.hub.contents import PARTS, left_out  # noqa: E402
+from eisv_lumen.hub.material import Material  # noqa: E402
 from eisv_lumen.trajectory.dataset import build, write_parquet  # noqa: E402
 from eisv_lumen.trajectory.sources import read_source  # noqa: E402
 
@@ -67,6 +70,25 @@ def test_to_a_folder_and_to_the_hub(hub: HubDouble, tmp_path: Path) -> None:
     stopped = publish(hub, tmp_path, "--to", "hub", *only)
     assert stopped.returncode == 2 and "-by hand" in stopped.stderr
     assert "--create-pr" in stopped.stderr.splitlines()[-1]
+
+
+def test_what_is_left_out_is_said_and_help_names_every_part(hub: HubDouble, tmp_path: Path) -> None:
+    done = publish(hub, tmp_path, "--to", "folder", tmp_path / "out", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    first, *others = [x for x in done.stderr.splitlines() if x.startswith("left out: ")]
+    assert first.startswith("left out: dataset, teacher, lvm, student: ") and not others
+    assert first.endswith("--run demo-out")
+    only = publish(
+        hub, tmp_path, "--to", "folder", tmp_path / "out", "--dry-run", "--only", "metric"
+    )
+    assert "left out" not in only.stderr
+    (tmp_path / "run" / "student").mkdir(parents=True)
+    assert left_out(Material(ROOT, "ada", tmp_path / "run")) == {
+        "lvm": f"{tmp_path / 'run' / 'lvm'} is not there"
+    }
+    told = " ".join(publish(hub, tmp_path, "--help").stdout.split())
+    for part in PARTS:
+        assert re.search(rf"A part to publish: [^;]*\b{part}\b", told), part
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from law_report import law_report
 from eisv_lumen.errors import InputError
 from eisv_lumen.evaluation.report import EvalReport
 from eisv_lumen.hub import blog, figures
-from eisv_lumen.hub.blog import one_line_each, post_figures, render_post, words
+from eisv_lumen.hub.blog import post_figures, render_post, words
 from eisv_lumen.hub.front_matter import check_front_matter
+from eisv_lumen.hub.paragraphs import one_line_each
 from eisv_lumen.hub.post_figures import same_end
 from eisv_lumen.hub.render import load_results, markdown_table, render
 
@@ -26,6 +27,7 @@ FILES = render_post(ROOT)
 POST = FILES["blog/eisv-lumen.md"].decode()
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")
 NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d+(?:e-\d+)?|\d+e-\d+)(?!\w)")
+SPACE = blog.space_of(blog.NAMESPACE)
 SETTINGS = {"0.3", "0.5", "0.7", "0.95"}
 """Decodings. All else that is shown with a decimal point is a result."""
 
@@ -46,7 +48,7 @@ def text_of(results: Any) -> str:
     return one_line_each(
         render(
             "eisv-lumen.md.jinja", ROOT / "blog", results=results, authors=["ada"],
-            space=blog.SPACE, table=markdown_table,
+            space=SPACE, table=markdown_table,
         )
     )  # fmt: skip
 
@@ -91,7 +93,7 @@ def complete() -> dict[str, Any]:
     """Results in which no run is missing, so that every section of the post is there."""
     tiny = {f"v{i}": law_report(i % 2) for i in (1, 3, 4, 5, 6, 7)}
     others = {name: law_report(1) for name in ("v5-real", "v6-real", "feedback-real")}
-    names = ("series", "summary-real", "forest-real", "constant-real")
+    names = ("series", "teacher-real", "forest-real", "constant-real")
     blind = {name: law_report(i % 2) for i, name in enumerate(names)}
     return {"lumen_like": RESULTS["lumen_like"], **RESULTS, "tiny": tiny | others, "blind": blind}
 
@@ -149,6 +151,18 @@ def test_published_exact_and_ours_are_told_apart_in_every_table() -> None:
     assert len(headers) >= 4
     for header in headers:
         assert re.search(r"study|exact|ours", header), header
+
+
+def test_readme_and_post_score_the_blind_speakers_alike() -> None:
+    """Whole laws, both: single draws beside whole laws would be two measures in one table."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for speaker in ("blind teacher", "random forest", "always `convergence`"):
+        found = []
+        for text in (readme, POST):
+            row = next(x for x in text.splitlines() if x.startswith(f"| {speaker}"))
+            found.append(row.split("|")[2:])
+        assert found[0] == found[1] and len(found[0]) == 4
+    assert "whole law" in readme and "whole law" in POST
 
 
 def test_what_the_post_says_in_words_is_so() -> None:
@@ -249,7 +263,7 @@ def test_the_claims_link_to_the_tabs_of_the_space_that_show_them() -> None:
     text = text_of(complete())
     links = LINK.findall(text)
     assert {tab for _, _, tab in links} == TABS
-    assert {where for _, where, _ in links} == {blog.SPACE}
+    assert {where for _, where, _ in links} == {SPACE}
     assert len({claim for claim, _, _ in links}) == len(links) >= 20
     for part in re.split(r"^##+ ", text, flags=re.MULTILINE)[1:]:
         title, body = part.split("\n", 1)
@@ -258,5 +272,25 @@ def test_the_claims_link_to_the_tabs_of_the_space_that_show_them() -> None:
 
 def test_within_the_space_the_same_links_open_its_own_tabs() -> None:
     inside = render_post(ROOT, space="")["blog/eisv-lumen.md"].decode()
-    assert inside.replace("](#", f"]({blog.SPACE}#") == POST
-    assert blog.SPACE not in inside
+    assert inside.replace("](#", f"]({SPACE}#") == POST
+    assert SPACE not in inside
+
+
+def test_another_namespace_and_author_are_put_everywhere(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from eisv_lumen.cli.render import app
+
+    for name in ("README.md.jinja", "results"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("benchmarks", "blog"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    command = ["--root", str(tmp_path), "--namespace", "ada", "--author", "eve", "--author", "bob"]
+    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
+    for name in ("eisv-lumen", "latent-vectors"):
+        text = (tmp_path / "blog" / f"{name}.md").read_text(encoding="utf-8")
+        users = [author["user"] for author in check_front_matter(text, "post")["authors"]]
+        assert users == ["eve", "bob"]
+        assert SPACE not in text
+    told = CliRunner().invoke(app, ["--help"]).output
+    assert f"[{blog.NAMESPACE}]" in told and f"[{blog.AUTHORS[0]}]" in told

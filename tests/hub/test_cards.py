@@ -39,6 +39,7 @@ RECIPE: dict[str, Any] = {
 
 
 REPORT = law_report()
+EXAMPLE: dict[str, Any] = {"example": ("SHAPE: convergence\nWINDOW: n=20 T=40", "of a test")}
 
 
 def cards() -> dict[str, str]:
@@ -47,7 +48,9 @@ def cards() -> dict[str, str]:
         "dataset": dataset_card(
             ROOT, "ada", CONFIGS, RESULTS, source="States of a test.", agreement=agreement
         ),
-        "model": teacher_card(ROOT, "ada", "eisv-teacher-tiny", [REPORT, law_report(1)], RECIPE),
+        "model": teacher_card(
+            ROOT, "ada", "eisv-teacher-tiny", [REPORT, law_report(1)], RECIPE, **EXAMPLE
+        ),
         "space": metric_card(ROOT, "ada", RESULTS["law"]["imitator"]),
     }
 
@@ -63,7 +66,9 @@ def test_the_same_input_gives_the_same_card() -> None:
 def test_a_card_has_a_valid_head_and_no_hole(kind: Any) -> None:
     text = CARDS[kind]
     assert check_front_matter(text, kind)["license"] == "apache-2.0"
-    assert not re.search(r"TODO|PLACEHOLDER|\{\{|\{%|None\b|Undefined|nan\b", text)
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert not re.search(r"TODO|PLACEHOLDER|\{\{|\{%|Undefined|nan\b", text)
+    assert not re.search(r"None\b", prose)
 
 
 def test_the_dataset_card_counts_what_is_published() -> None:
@@ -147,7 +152,7 @@ def test_a_base_is_named_only_if_the_hub_has_it() -> None:
     assert is_hub_id("Qwen/Qwen3-4B")
     assert not any(map(is_hub_id, ("tiny", "/tmp/base", "./base", "runs/v4/checkpoint", "../b")))
     recipe = {**RECIPE, "base": "Qwen/Qwen3-4B", "lora": {"r": 16, "target_modules": ["q", "v"]}}
-    text = teacher_card(ROOT, "ada", "adapter", [REPORT], recipe, adapter=True)
+    text = teacher_card(ROOT, "ada", "adapter", [REPORT], recipe, adapter=True, **EXAMPLE)
     head = check_front_matter(text, "model")
     assert (head["base_model"], head["library_name"]) == ("Qwen/Qwen3-4B", "peft")
     assert "PeftModel.from_pretrained" in text
@@ -157,9 +162,9 @@ def test_a_base_is_named_only_if_the_hub_has_it() -> None:
 
 def test_what_a_card_needs_is_asked_for_by_name() -> None:
     with pytest.raises(InputError, match="no report; evaluate the model first"):
-        teacher_card(ROOT, "ada", "m", [], RECIPE)
+        teacher_card(ROOT, "ada", "m", [], RECIPE, **EXAMPLE)
     with pytest.raises(InputError, match=r"no result at T = 0\.25"):
-        teacher_card(ROOT, "ada", "m", [REPORT], RECIPE, temperature=0.25)
+        teacher_card(ROOT, "ada", "m", [REPORT], RECIPE, temperature=0.25, **EXAMPLE)
     with pytest.raises(InputError, match="exactly one config must be the default"):
         dataset_card(ROOT, "ada", CONFIGS[1:], RESULTS, source="")
     empty = DatasetConfig("w4", 4, 2, {"train": "*.parquet"}, {"train": {}}, default=True)

@@ -24,6 +24,10 @@ from eisv_lumen.hub.plan import PublishPlan, make_plan
 from eisv_lumen.hub.publish import to_folder, to_hub
 from eisv_lumen.hub.repos import BASE, DATASET, TEACHER
 from eisv_lumen.hub.sync import sync
+from eisv_lumen.teacher.base_models import load_teacher
+from eisv_lumen.teacher.examples import prompt_ids
+from eisv_lumen.teacher.prompt import messages, render_windows
+from eisv_lumen.trajectory.dataset import read_table, windows_from_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,6 +118,29 @@ def test_a_teacher_holds_no_pickle(run: Path, tmp_path: Path) -> None:
     (copy / "teacher/model/training_args.bin").write_bytes(b"")
     with pytest.raises(InputError, match=r"training_args\.bin: may hold a pickle"):
         build_contents(Material(ROOT, "ada", copy), ["teacher"])
+
+
+@pytest.mark.parametrize("kind", ["run", "adapter_run"])
+def test_what_the_teachers_card_tells_to_type_lets_it_speak(
+    here: HubDouble, script: Any, request: pytest.FixtureRequest, kind: str
+) -> None:
+    """As typed, from the Hub, without this package; the prompt is the one it was trained with."""
+    run = request.getfixturevalue(kind)
+    plan = make_plan(build_contents(Material(ROOT, "ada", run), ["teacher"]), version="1.0")
+    to_hub(plan, "ada", backoff=FAST)
+    card = here.repo("model", f"ada/{TEACHER.name}").files()["README.md"].decode()
+    code = card.split("```python\n")[1].split("```")[0]
+    stranger = 'import sys\nsys.modules["eisv_lumen"] = None\nimport torch\ntorch.manual_seed(0)\n'
+    tell = "\nimport json\nprint(json.dumps([messages, inputs['input_ids'][0].tolist()]))\n"
+    *said, told = script(stranger + code + tell).stdout.splitlines()
+    assert any("EISV_TOKENS:" in line for line in said), said
+    asked, ids = json.loads(told)
+    windows = windows_from_table(read_table(run / "evaluation.parquet").slice(0, 1))
+    [prompt] = render_windows(windows, "compact")
+    assert asked == messages(prompt)
+    assert [ids] == prompt_ids(load_teacher(run / "teacher").tokenizer, [prompt])
+    for line in card.split("## Reproduce")[1].split("```")[1].strip().splitlines():
+        assert line.startswith("eisv-lumen "), line
 
 
 def test_the_teachers_repo_says_how_it_was_made(plan: PublishPlan, run: Path) -> None:

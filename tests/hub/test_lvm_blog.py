@@ -10,10 +10,11 @@ import pytest
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.hub import lvm_blog
-from eisv_lumen.hub.blog import one_line_each, words
+from eisv_lumen.hub.blog import words
 from eisv_lumen.hub.front_matter import check_front_matter
 from eisv_lumen.hub.lvm_blog import CORPORA, lvm_view, render_lvm_post
-from eisv_lumen.hub.render import load_results, markdown_table, render
+from eisv_lumen.hub.paragraphs import one_line_each
+from eisv_lumen.hub.render import listed, load_results, markdown_table, render
 
 ROOT = Path(__file__).parents[2]
 FILES = render_lvm_post(ROOT)
@@ -93,7 +94,7 @@ def test_a_verdict_follows_the_interval() -> None:
     lost = text_of(moved)
     assert "A small model that learns to *rank* paragraphs does" in before
     assert "A small model that learns to *rank* paragraphs does" not in lost
-    assert f"On {' and '.join(CORPORA.values())} it was not shown to." in lost
+    assert f"On {listed(list(CORPORA.values()))} it was not shown to do so." in lost
     for corpus in CORPORA:
         moved["lvm"]["claim"]["corpora"][corpus]["over_best_untrained"] = [0.5, 0.4, 0.6]
     won = text_of(moved)

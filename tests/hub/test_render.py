@@ -23,7 +23,7 @@ from eisv_lumen.hub.render import (
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted(
     path
-    for folder in (".", "blog", "dataset_card", "model_card", "spaces")
+    for folder in (".", "benchmarks", "blog", "dataset_card", "model_card", "spaces")
     for path in (ROOT / folder).glob("*.jinja" if folder == "." else "**/*.jinja")
 )
 ALLOWED = re.compile(
@@ -72,9 +72,12 @@ def test_filters_show_numbers_and_metrics_alike() -> None:
     metric = Metric(value=-0.25, low=-0.5, high=0.125)
     names = {"m": metric, "bare": Metric(value=0.5)}
     for template, wanted in {
-        "{{ m | fixed }}": "-0.250", "{{ m | signed }}": "−0.2", "{{ 1.25 | signed(2) }}": "+1.25",
-        "{{ m | interval(2) }}": "-0.25 [-0.50, 0.12]", "{{ bare | interval }}": "0.500",
+        "{{ m | fixed }}": "−0.250", "{{ m | signed }}": "−0.2", "{{ 1.25 | signed(2) }}": "+1.25",
+        "{{ m | interval(2) }}": "−0.25 [−0.50, 0.12]", "{{ bare | interval }}": "0.500",
         "{{ 0.125 | percent(1) }}": "12.5 %", "{{ 21449 | count }}": "21,449",
+        "{{ ['a', 'b', 'c'] | listed }}": "a, b and c", "{{ ['a'] | listed }}": "a",
+        "{% for x in 'ab' %}{{ x }}{{ sep(loop) }}{% endfor %}": "a and b",
+        "{% for x in 'abcd' if x != 'd' %}{{ x }}{{ sep(loop) }}{% endfor %}": "a, b and c",
     }.items():  # fmt: skip
         assert show(template).render(**names) == wanted
 

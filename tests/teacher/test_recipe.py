@@ -1,6 +1,7 @@
 """A recipe that cannot be used says so at once, and names what was meant."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import yaml
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.teacher.data import PARTS, Corpus, recipe_corpora, recipe_examples, target_laws
-from eisv_lumen.teacher.recipe import DataRecipe, load_recipe, recipe_names
+from eisv_lumen.teacher.recipe import DataRecipe, load_recipe, recipe_names, sft_config
 from eisv_lumen.teacher.train import check_recipe
 
 PLAIN = {
@@ -211,3 +212,15 @@ def test_what_cannot_be_is_refused(tmp_path, update, message):
 @pytest.mark.parametrize("name", [n for n in recipe_names() if "blind" in n])
 def test_what_is_named_first_stays_first(name):
     assert load_recipe(name).training["train_sampling_strategy"] == "sequential"
+
+
+def test_a_deprecation_that_no_recipe_caused_is_not_told(tmp_path):
+    """TRL's own default sets it off, whatever the recipe; one that sets the field still hears it."""
+    plain = load_recipe("tiny-v4")
+    asks = plain.model_copy(update={"training": {**plain.training, "gradient_checkpointing": True}})
+    for recipe, said in ((plain, 0), (asks, 1)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            sft_config(recipe, output_dir=str(tmp_path), bf16=False, use_cpu=True)
+        told = [str(w.message) for w in caught if "gradient_checkpointing" in str(w.message)]
+        assert len(told) == said

@@ -101,8 +101,9 @@ def plan(
 ) -> None:
     """Plan a larger run on paper, from the rates of a measured one.
 
-    Example: eisv-lumen cluster plan results/cluster/measured.json --states 1e9 --cores 64
-    --price 0.05
+    For example:
+
+      eisv-lumen cluster plan results/cluster/measured.json --states 1e9 --cores 64 --price 0.05
     """
     from ..cluster.plan import plan_run, read_rates
 

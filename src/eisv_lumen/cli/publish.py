@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -38,7 +38,12 @@ def publish(
         typer.Option(help="User or organisation; cards name it. With --to folder: eisv-lumen."),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="A part to publish; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option(
+            help="A part to publish: dataset, metric, teacher, explorer, causal_alignment, lvm or "
+            "student; may be repeated. By default all that is there: dataset, teacher, lvm and "
+            "student come of --run."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and what it would do; change nothing.")
@@ -79,13 +84,15 @@ def publish(
     """
     from .. import __version__
     from ..errors import InputError
-    from ..hub.contents import build_contents
+    from ..hub.contents import build_contents, left_out
     from ..hub.material import Material
     from ..hub.plan import make_plan
     from ..hub.publish import to_folder, to_hub
 
     _check(to, folder, namespace, private=private, create_pr=create_pr)
-    contents = build_contents(Material(root, namespace or "eisv-lumen", run), only or ())
+    given = Material(root, namespace or "eisv-lumen", run)
+    contents = build_contents(given, only or ())
+    _tell_left_out({} if only else left_out(given))
     plan = make_plan(contents, version=__version__, tag=tag)
     _show(plan)
     with _progress(plan) as report:
@@ -118,6 +125,15 @@ def _check(
         raise InputError(f"{folder}: --to hub takes no folder")
     if to is Place.hub and namespace is None:
         raise InputError("--to hub: give your user name or organisation with --namespace")
+
+
+def _tell_left_out(parts: Mapping[str, str]) -> None:
+    """Say on stderr what is not published, a line a reason."""
+    reasons: dict[str, list[str]] = {}
+    for part, why in parts.items():
+        reasons.setdefault(why, []).append(part)
+    for why, names in reasons.items():
+        typer.echo(f"left out: {', '.join(names)}: {why}", err=True)
 
 
 def _console() -> Any:

@@ -16,6 +16,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def render(
     root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
+    namespace: Annotated[
+        str | None,
+        typer.Option(help="Whose Space the posts link to. [eisv-lumen]"),
+    ] = None,
+    author: Annotated[
+        list[str] | None,
+        typer.Option(help="Hub user whom the posts name; may be repeated. [hikewa]"),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 where a file is stale.")
     ] = False,
@@ -25,13 +33,22 @@ def render(
 ) -> None:
     """Write README, posts and figures from results files; the same results give the same bytes.
 
-    Example: eisv-lumen render --check
+    For example:
+
+      eisv-lumen render --check
+
+      eisv-lumen render --namespace NS --author USER
     """
-    from ..hub.blog import render_post
+    from ..hub.blog import AUTHORS, NAMESPACE, render_post, space_of
     from ..hub.lvm_blog import render_lvm_post
     from ..hub.render import render_readme, write_all
 
-    contents = {**render_readme(root), **render_post(root), **render_lvm_post(root)}
+    authors = author or AUTHORS
+    contents = {
+        **render_readme(root),
+        **render_post(root, authors, space_of(namespace or NAMESPACE)),
+        **render_lvm_post(root, authors),
+    }
     if check:
         stale = [
             n

@@ -33,6 +33,7 @@ def compare_models(reports: Sequence[AlignmentReport], *, kind: str = "svg") -> 
     """
     reports = [r for r in reports if _first(r).place < _PERFECT]
     gates = [_first(r) for r in reports]
+    asked = "chunk after next" if any(r.ahead for r in reports) else "next chunk"
     places = range(len(reports), 0, -1)
     with canvas(8.4, 1.2 + _ROW * len(reports), 2, kind=kind) as (_, axes, buffer):
         left, right = axes
@@ -43,7 +44,7 @@ def compare_models(reports: Sequence[AlignmentReport], *, kind: str = "svg") -> 
         left.set_ylim(0.3, len(reports) + 0.7)
         left.axvline(0, color=FLOOR, ls="--", lw=1)
         left.set_yticks(list(places), [report.name for report in reports])
-        left.set_xlabel("bits of the true next chunk, over the best floor")
+        left.set_xlabel(f"bits of the true {asked}, over the best floor")
         for report, gate in zip(reports, gates, strict=True):
             regression = next((g for g in report.gates if g.name == "G2"), None)
             if regression is None:
@@ -53,7 +54,7 @@ def compare_models(reports: Sequence[AlignmentReport], *, kind: str = "svg") -> 
             right.annotate(
                 report.name, at, xytext=(4, 2), textcoords="offset points", fontsize=7, color=MUTED
             )
-        right.set_xlabel("mean cosine with the next chunk")
+        right.set_xlabel(f"mean cosine with the {asked}")
         right.set_ylabel("bits over a uniform guess")
     return bytes(buffer.getvalue())
 

@@ -13,22 +13,25 @@ from ..evaluation.report import EvalReport
 from .diagrams import architecture, thumbnail
 from .figures import thermometer
 from .front_matter import check_front_matter
+from .paragraphs import one_line_each
 from .post_figures import agreement, blind_sighted, standing, trajectories
 from .render import Results, load_results, markdown_table, render
 
-__all__ = ["AUTHORS", "SPACE", "post_figures", "render_post", "words"]
+__all__ = ["AUTHORS", "NAMESPACE", "post_figures", "render_post", "space_of", "words"]
 
 AUTHORS: Final = ("hikewa",)
 """Hub users whom the front matter names: the owner of the published data set."""
-SPACE: Final = "https://huggingface.co/spaces/eisv-lumen/explorer"
-"""The Space whose tabs show what the post claims; `#thermometer` and the like open them."""
+NAMESPACE: Final = "eisv-lumen"
+"""Where the explorer Space is, whose tabs show what the post claims."""
 _TEMPLATE: Final = "eisv-lumen.md.jinja"
 _STUDIED: Final[tuple[str, ...]] = ("v1", "v3", "v4", "v5", "v6")
 _NEEDED: Final = (("law", "imitator"), ("published", "v6"), ("study", "standing"))
 
 
 def render_post(
-    root: str | os.PathLike[str], authors: Sequence[str] = AUTHORS, space: str = SPACE
+    root: str | os.PathLike[str],
+    authors: Sequence[str] = AUTHORS,
+    space: str | None = None,
 ) -> dict[str, bytes]:
     """Render the post: path to bytes, nothing written.
 
@@ -41,7 +44,8 @@ def render_post(
     authors
         Hub users.
     space
-        Address of the explorer Space, to whose tabs the claims link; "" for the post within it.
+        Address of the explorer Space, to whose tabs the claims link (`#thermometer` and the like);
+        by default that of `NAMESPACE`, "" for the post within it.
 
     Returns
     -------
@@ -66,11 +70,16 @@ def render_post(
         base / "blog",
         results=results,
         authors=list(authors),
-        space=space,
+        space=space_of(NAMESPACE) if space is None else space,
         table=markdown_table,
     )
     check_front_matter(text, "post")
     return {"blog/eisv-lumen.md": one_line_each(text).encode("utf-8"), **post_figures(results)}
+
+
+def space_of(namespace: str) -> str:
+    """Return the address of the explorer Space of a user or organisation."""
+    return f"https://huggingface.co/spaces/{namespace}/explorer"
 
 
 def post_figures(results: Results) -> dict[str, bytes]:
@@ -100,28 +109,6 @@ def post_figures(results: Results) -> dict[str, bytes]:
         "blog/thumbnail.png": thumbnail(law["imitator"], published),
         **{f"blog/figures/{name}.svg": svg for name, svg in figures.items()},
     }
-
-
-def one_line_each(text: str) -> str:
-    """Join the lines of each paragraph: numbers of any length leave no ragged lines behind.
-
-    Headings, lists, tables, code, captions and the front matter stay as they are.
-    """
-    parts = re.split(r"(\A---\n.*?\n---\n|```.*?```)", text, flags=re.DOTALL)
-    parts[::2] = [_join_paragraphs(part) for part in parts[::2]]
-    return re.sub(r"\n{3,}", "\n\n", "".join(parts))
-
-
-def _join_paragraphs(text: str) -> str:
-    joined: list[str] = []
-    for line in text.split("\n"):
-        before = joined[-1] if joined else ""
-        starts = not line or re.match(r"[|#!]|- |\d+\. ", line)
-        if starts or not before or before[0] in "|#!":
-            joined.append(line)
-        else:
-            joined[-1] = f"{before} {line.lstrip()}"
-    return "\n".join(joined)
 
 
 def _excess(report: EvalReport) -> float:

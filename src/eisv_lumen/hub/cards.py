@@ -29,6 +29,7 @@ def teacher_card(
     reports: Sequence[EvalReport],
     recipe: Mapping[str, Any],
     *,
+    example: tuple[str, str],
     adapter: bool = False,
     temperature: float = 1.0,
     dataset: str = "unitares-eisv-trajectories",
@@ -47,6 +48,8 @@ def teacher_card(
     recipe
         As in its YAML file, under the name that `teacher train` knows: `name`, `base`, `data`,
         `training`, `lora`.
+    example
+        A user message in the recipe's style, and what window it is of.
     adapter
         A PEFT adapter rather than a whole model.
     temperature
@@ -60,6 +63,9 @@ def teacher_card(
         There is no report, or one lacks a result at that temperature.
     """
     from huggingface_hub import ModelCardData
+
+    from ..teacher.generate import MAX_NEW_TOKENS
+    from ..teacher.prompt import SYSTEM
 
     if not reports:
         raise InputError(f"card of {name}: no report; evaluate the model first")
@@ -91,6 +97,10 @@ def teacher_card(
         recipe=dict(recipe),
         base_is_hub=is_hub_id(base),
         adapter=adapter,
+        system=SYSTEM,
+        prompt=example[0],
+        prompt_is=example[1],
+        max_new_tokens=MAX_NEW_TOKENS,
         temperature=temperature,
         dataset=dataset,
         metric=metric,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .dataset_card import DatasetConfig
 
-__all__ = ["PARTS", "build_contents"]
+__all__ = ["PARTS", "build_contents", "left_out"]
 
 _METRIC_MODULES: Final = ("vocabulary.py", "law.py", "coherence.py")
 _METRIC_FILES: Final = ("eisv_coherence.py", "app.py", "requirements.txt")
@@ -159,7 +159,9 @@ _BUILDERS: Final[dict[str, Callable[[Material], Contents]]] = {
     "lvm": lvm,
     "student": student,
 }
-_OF_A_RUN: Final = ("dataset", "teacher")
+_OF_A_RUN: Final = ("dataset", "teacher", "lvm", "student")
+_PERHAPS: Final = ("lvm", "student")
+"""Of them, what a run need not have."""
 PARTS: Final = tuple(_BUILDERS)
 """What can be published."""
 
@@ -184,14 +186,19 @@ def build_contents(given: Material, only: Sequence[str] = ()) -> dict[RepoName, 
             raise InputError(f"--only {part}: use one of {', '.join(PARTS)}")
     if not (given.root / "spaces").is_dir():
         raise InputError(f"{given.root}: not the repository of eisv-lumen; give it with --root")
-    parts = only or [part for part in PARTS if _is_given(given, part)]
+    parts = only or [part for part in PARTS if part not in left_out(given)]
     contents: dict[RepoName, dict[str, Source]] = {}
     for part in parts:
         contents |= {name: dict(files) for name, files in _BUILDERS[part](given).items()}
     return contents
 
 
-def _is_given(given: Material, part: str) -> bool:
-    if part in ("lvm", "student"):
-        return given.run is not None and (given.run / part).is_dir()
-    return given.run is not None or part not in _OF_A_RUN
+def left_out(given: Material) -> dict[str, str]:
+    """Return which of `PARTS` are not published unless they are asked for, and why."""
+    found = {}
+    for part in PARTS:
+        if part in _OF_A_RUN and given.run is None:
+            found[part] = "it is made of a run; give one with --run, as in --run demo-out"
+        elif part in _PERHAPS and given.run is not None and not (given.run / part).is_dir():
+            found[part] = f"{given.run / part} is not there"
+    return found

@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from .blog import AUTHORS, one_line_each
+from .blog import AUTHORS
 from .front_matter import check_front_matter
 from .lvm_figures import between, cosine_against_bits, known_margins, lvm_thumbnail
+from .paragraphs import one_line_each
 from .render import Results, load_results, markdown_table, render
 
 __all__ = ["CORPORA", "lvm_view", "render_lvm_post"]
 
 CORPORA: Final = {
     "wiki": "Wikipedia",
-    "kjv": "King James Bible",
+    "kjv": "the King James Bible",
     "pydoc": "Python's documentation",
 }
-"""Corpora of `results/lvm-*`, and what they are."""
+"""Corpora of `results/lvm-*`, and what they are called within a sentence."""
 _TEMPLATE: Final = "latent-vectors.md.jinja"
 _FLOORS: Final = {
     "copy-last": "last chunk again",

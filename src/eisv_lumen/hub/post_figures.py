@@ -164,7 +164,8 @@ def blind_sighted(
     sighted
         Our best report with the shape's name in the prompt.
     blind
-        `results/blind`: `series` over balanced windows; `summary-real` over the real ones.
+        `results/blind`: `series` over balanced windows; `teacher-real`, its whole laws, over the
+        real ones.
     """
     reports = blind or {}
     with canvas(8.0, 3.6, columns=2) as (_, axes, buffer):
@@ -213,8 +214,8 @@ def _real_rows(
         ("random forest", known["forest"], MUTED),
         ("perfect imitator", known["perfect"], LAW),
     ]  # fmt: skip
-    if "summary-real" in blind:
-        metric = blind["summary-real"].at(0.3).metrics["coherence"]
+    if "teacher-real" in blind:
+        metric = blind["teacher-real"].at(0.3).metrics["coherence"]
         rows.insert(-1, ("ours: reads the summary", metric.value, OURS))
     return rows
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 
@@ -13,10 +13,21 @@ from ..errors import InputError
 from ..evaluation.report import SCHEMA, EvalReport, Metric, read_report
 from ..files import read_json, write_bytes
 from .figures import by_shape, progression, thermometer
+from .paragraphs import wrapped
 
-__all__ = ["environment", "load_results", "render", "render_readme"]
+__all__ = ["HEADLINES", "environment", "listed", "load_results", "render", "render_readme"]
 
 Results = dict[str, dict[str, Any]]
+
+HEADLINES: Final = (
+    "20/10 windows of 214,503 states",
+    "the obvious loop over dicts / classify",
+    "anima.db of 214,503 states -> Parquet of windows",
+    "decoding in batches of 128 / one by one, same answers",
+    "student reads a summary and speaks, T = 1",
+    "alignment tests: the obvious loop (intervals left out) / arrays",
+)
+"""Benchmarks that the README shows; the others are in `benchmarks/README.md`."""
 
 
 def load_results(folder: str | os.PathLike[str]) -> Results:
@@ -46,7 +57,8 @@ def environment(folder: str | os.PathLike[str]) -> jinja2.Environment:
     """Return the Jinja environment of our templates: an undefined name is an error.
 
     Filters: `fixed(digits)`, `signed(digits)` and `percent(digits)` of a number or `Metric`,
-    `interval(digits)` of a `Metric`, `count` of an integer.
+    `interval(digits)` of a `Metric`, `count` of an integer, `listed` of texts (a, b and c). Global:
+    `sep(loop)`, what stands after an item of such a list within a loop.
     """
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(folder)),
@@ -61,6 +73,8 @@ def environment(folder: str | os.PathLike[str]) -> jinja2.Environment:
     env.filters["interval"] = _interval
     env.filters["signed"] = _signed
     env.filters["count"] = _count
+    env.filters["listed"] = listed
+    env.globals["sep"] = _sep
     return env
 
 
@@ -88,7 +102,7 @@ def render_readme(root: str | os.PathLike[str]) -> dict[str, bytes]:
     Returns
     -------
     dict
-        `README.md` and the figures it shows, relative to `root`.
+        `README.md`, the figures it shows, and `benchmarks/README.md`, relative to `root`.
     """
     base = Path(root)
     results = load_results(base / "results")
@@ -96,8 +110,38 @@ def render_readme(root: str | os.PathLike[str]) -> dict[str, bytes]:
         raise InputError(
             f"{base / 'results'}: no results of the law; run `eisv-lumen evaluate law`"
         )
-    text = render("README.md.jinja", base, results=results, table=markdown_table)
-    return {"README.md": text.encode("utf-8"), **readme_figures(results)}
+    bench = results.get("bench", {}).get("bench", {"benchmarks": {}})
+    rows = [row for group in bench["benchmarks"].values() for row in group]
+    text = render(
+        "README.md.jinja",
+        base,
+        results=results,
+        headlines=[
+            _bench_row({**row, "what": row["what"].strip()})
+            for row in rows
+            if row["what"].strip() in HEADLINES
+        ],
+        table=markdown_table,
+    )
+    contents = {"README.md": wrapped(text).encode("utf-8"), **readme_figures(results)}
+    if rows:
+        tables = {
+            name: [_bench_row(row) for row in group] for name, group in bench["benchmarks"].items()
+        }
+        text = render(
+            "README.md.jinja", base / "benchmarks", bench=bench, tables=tables,
+            table=markdown_table,
+        )  # fmt: skip
+        contents["benchmarks/README.md"] = wrapped(text).encode("utf-8")
+    return contents
+
+
+def _bench_row(row: Mapping[str, Any]) -> list[str]:
+    """Return a row of a benchmark as text; a number without a unit is a ratio."""
+    what = row["what"].replace("->", "→")
+    what = f"… {what.strip()}" if what.startswith(" ") else what
+    goal = row["goal"].replace(">=", "≥").replace("<=", "≤")
+    return [what, f"{row['value']:.4g} {row['unit'] or '×'}", goal or "–"]
 
 
 def readme_figures(results: Results) -> dict[str, bytes]:
@@ -139,7 +183,7 @@ def _value(number: float | Metric) -> float:
 
 
 def _fixed(number: float | Metric, digits: int = 3) -> str:
-    return f"{_value(number):.{digits}f}"
+    return _minus(f"{_value(number):.{digits}f}")
 
 
 def _percent(number: float | Metric, digits: int = 0) -> str:
@@ -149,12 +193,29 @@ def _percent(number: float | Metric, digits: int = 0) -> str:
 def _interval(metric: Metric, digits: int = 3) -> str:
     if metric.low is None or metric.high is None:
         return _fixed(metric, digits)
-    return f"{metric.value:.{digits}f} [{metric.low:.{digits}f}, {metric.high:.{digits}f}]"
+    low, high = _fixed(metric.low, digits), _fixed(metric.high, digits)
+    return f"{_fixed(metric, digits)} [{low}, {high}]"
 
 
 def _signed(number: float | Metric, digits: int = 1) -> str:
-    return f"{_value(number):+.{digits}f}".replace("-", "−")
+    return _minus(f"{_value(number):+.{digits}f}")
+
+
+def _minus(number: str) -> str:
+    """Write the sign as a minus, which is as wide as a plus; a hyphen may be broken at."""
+    return number.replace("-", "−")
 
 
 def _count(number: int) -> str:
     return f"{number:,}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Join texts as one says them: a; a and b; a, b and c."""
+    *first, last = items or ("",)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _sep(loop: Any) -> str:
+    """Return what stands after this item of a loop so that the items read as `listed` has them."""
+    return {0: "", 1: " and "}.get(loop.revindex0, ", ")

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InputError
 from ..files import json_bytes, read_json
@@ -14,6 +14,9 @@ from .front_matter import is_hub_id
 from .material import Material
 from .plan import CARD, Contents, Source, card_head
 from .repos import BASE, DATASET, METRIC, TEACHER
+
+if TYPE_CHECKING:
+    from ..teacher.prompt import Style
 
 __all__ = ["teacher"]
 
@@ -60,6 +63,7 @@ def teacher(given: Material) -> Contents:
         TEACHER.name,
         [report],
         record["recipe"],
+        example=_example(windows, record["recipe"]["data"]["style"]),
         adapter=_ADAPTER in files,
         temperature=_DECODING["temperature"],
         dataset=DATASET.name,
@@ -76,6 +80,19 @@ def teacher(given: Material) -> Contents:
     if windows.is_file():
         files[f"reports/{report.name}.parquet"] = windows
     return contents | {TEACHER: files}
+
+
+def _example(windows: Path, style: Style) -> tuple[str, str]:
+    """Return the message of a window, and which one: the report's first, or a synthetic one."""
+    from ..expression.vocabulary import SHAPES
+    from ..teacher.prompt import render_windows
+    from ..trajectory.dataset import read_table, synthesize, windows_from_table
+
+    if windows.is_file():
+        table, which = read_table(windows), f"of the first window of `reports/*{windows.suffix}`"
+    else:
+        table, which = synthesize({SHAPES[0]: 1}, seed=0), "of a synthetic window"
+    return render_windows(windows_from_table(table.slice(0, 1)), style)[0], which
 
 
 def _base(given: Material, base: str) -> dict[str, Source]:

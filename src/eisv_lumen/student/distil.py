@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
 from ..evaluation.report import installed_versions
 from ..expression.vocabulary import SHAPES
 from ..files import write_bytes, write_json

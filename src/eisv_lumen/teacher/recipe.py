@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import resources
@@ -180,8 +181,16 @@ def sft_config(recipe: Recipe, **ours: Any) -> Any:
     from trl import SFTConfig  # type: ignore[attr-defined]
 
     _check_fields(recipe, "training", recipe.training, _fields_of(SFTConfig))
+    fields = {**recipe.training, **ours}
     try:
-        return SFTConfig(**{**recipe.training, **ours})
+        with warnings.catch_warnings():
+            if "gradient_checkpointing" not in fields:
+                # TRL 1.16 defaults that field to True, and transformers 5.24 (TrainingArguments.
+                # __post_init__) calls it deprecated, whoever set it. Nobody here did.
+                warnings.filterwarnings(
+                    "ignore", r"`gradient_checkpointing` is deprecated", FutureWarning
+                )
+            return SFTConfig(**fields)
     except (TypeError, ValueError) as error:
         raise InputError(f"recipe {recipe.name}, training: {error}") from error
 

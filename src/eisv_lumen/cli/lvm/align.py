@@ -113,38 +113,60 @@ def compare(
 ) -> None:
     """Set models side by side: floors, ceilings and intervals, from their reports.
 
+    One table, and one figure, for each set of windows: models that predict the chunk after next
+    were asked another question. Files of other schemas in a folder are skipped.
+
     For example:
 
-      eisv-lumen lvm compare results/lvm --markdown --figure figures/lvm.svg
+      eisv-lumen lvm compare results/lvm-wiki --markdown --figure lvm.svg
     """
     from ...errors import InputError
     from ...files import write_bytes
-    from ...lvm.alignment.report import read_alignments
+    from ...lvm.alignment.report import by_question, read_alignments
     from ...lvm.alignment.table import COMPARED, compare_rows
 
     if figure is not None and figure.suffix not in (".svg", ".png"):
         raise InputError(f"{figure}: name a file that ends in .svg or .png")
-    found = read_alignments(reports)
-    tests = {report.sets["test"] for report in found}
-    if len(tests) > 1:
-        named = ", ".join(sorted(f"{t.name} ({t.windows} windows)" for t in tests))
-        raise InputError(
-            f"the reports were read on different sets: {named}; compare like with like"
-        )
-    rows = compare_rows(found)
+    found, skipped = read_alignments(reports)
+    if skipped:
+        typer.echo(f"skipped, not alignment reports: {', '.join(map(str, skipped))}", err=True)
+    parts = by_question(found)
     if figure is not None:
         from ...hub.alignment_figures import compare_models
 
-        write_bytes(figure, compare_models(found, kind=figure.suffix[1:]))
-        typer.echo(f"wrote {figure}", err=True)
+        for i, part in enumerate(parts):
+            place = figure if i == 0 else figure.with_stem(f"{figure.stem}-{i + 1}")
+            write_bytes(place, compare_models(part, kind=figure.suffix[1:]))
+            typer.echo(f"wrote {place}", err=True)
     if as_json:
-        print_json({"columns": list(COMPARED), "rows": [list(row) for row in rows]})
-    elif markdown:
-        from ...hub.render import markdown_table
+        tables = [
+            {
+                "test": part[0].sets["test"].model_dump(),
+                "ahead": part[0].ahead,
+                "rows": [list(row) for row in compare_rows(part)],
+            }
+            for part in parts
+        ]
+        print_json({"columns": list(COMPARED), "tables": tables})
+        return
+    for i, part in enumerate(parts):
+        rows = compare_rows(part)
+        if i:
+            typer.echo()
+        if markdown:
+            from ...hub.render import markdown_table
 
-        typer.echo(markdown_table(list(COMPARED), [list(row) for row in rows]))
-    else:
-        _print_table("the next chunk", COMPARED, rows)
+            if len(parts) > 1:
+                typer.echo(f"**{_question(part[0])}**\n")
+            typer.echo(markdown_table(list(COMPARED), [list(row) for row in rows]))
+        else:
+            _print_table(_question(part[0]), COMPARED, rows)
+
+
+def _question(report: AlignmentReport) -> str:
+    what = "the chunk after next" if report.ahead else "the next chunk"
+    test = report.sets["test"]
+    return f"{what}: {test.name}, {test.windows} windows of {test.articles} articles"
 
 
 def _show(report: AlignmentReport) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "AlignmentReport",
     "Published",
     "SetFacts",
+    "by_question",
     "read_alignment",
     "read_alignments",
     "write_alignment",
@@ -121,18 +122,52 @@ def read_alignment(path: str | os.PathLike[str]) -> AlignmentReport:
         raise InputError(f"{path}: {place}: {first['msg']}") from error
 
 
-def read_alignments(paths: Sequence[Path]) -> list[AlignmentReport]:
+def read_alignments(paths: Sequence[Path]) -> tuple[list[AlignmentReport], list[Path]]:
     """Read reports, and all those of folders, in the order given and of name.
+
+    Returns
+    -------
+    reports
+        In that order.
+    skipped
+        JSON files of those folders that have another schema; `results/` holds several side by side.
 
     Raises
     ------
     InputError
-        There is none, or one cannot be read.
+        There is no report, one cannot be read, or a file that is named by itself is none.
     """
-    files = [f for p in paths for f in (sorted(p.glob("*.json")) if p.is_dir() else [p])]
-    if not files:
-        raise InputError(f"{', '.join(map(str, paths))}: no reports (*.json) there")
-    return [read_alignment(file) for file in files]
+    files = [
+        (f, p.is_dir()) for p in paths for f in (sorted(p.glob("*.json")) if p.is_dir() else [p])
+    ]
+    reports: list[AlignmentReport] = []
+    skipped: list[Path] = []
+    for file, found in files:
+        if found and not _is_alignment(file):
+            skipped.append(file)
+        else:
+            reports.append(read_alignment(file))
+    if not reports:
+        others = f"; of another schema: {', '.join(f.name for f in skipped)}" if skipped else ""
+        named = ", ".join(map(str, paths))
+        raise InputError(f"{named}: no alignment reports (*.json) there{others}")
+    return reports, skipped
+
+
+def by_question(reports: Sequence[AlignmentReport]) -> list[list[AlignmentReport]]:
+    """Part reports into those that were asked the same: one set of windows, one chunk ahead.
+
+    Only they can be compared. The parts are in the order in which they first occur.
+    """
+    parts: dict[tuple[SetFacts, int], list[AlignmentReport]] = {}
+    for report in reports:
+        parts.setdefault((report.sets["test"], report.ahead), []).append(report)
+    return list(parts.values())
+
+
+def _is_alignment(file: Path) -> bool:
+    value = read_json(file)
+    return isinstance(value, Mapping) and value.get("schema_") == SCHEMA
 
 
 def rounded(value: Any) -> Any:
