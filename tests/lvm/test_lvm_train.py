@@ -244,3 +244,11 @@ def test_the_recipes_are_listed():
 
     listed = CliRunner().invoke(app, ["recipes"]).stdout
     assert "p6b-v2.3" in listed and "ranker" in listed
+
+
+def test_a_run_whose_loss_is_no_number_ends_with_the_mend(sets, tmp_path):
+    wild = recipe()
+    wild = wild.model_copy(update={"training": wild.training | {"learning_rate": 1e30}})
+    with pytest.raises(InputError, match=r"the loss is nan; give a smaller learning_rate"):
+        run(wild, sets, tmp_path)
+    assert not (tmp_path / "model").exists()

@@ -106,6 +106,13 @@ def test_an_adapter_of_a_base_in_bfloat16_learns(trained, recipe, examples, tmp_
     assert (tmp_path / "adapter" / "model" / "adapter_model.safetensors").is_file()
 
 
+def test_a_run_whose_loss_is_no_number_ends_with_the_mend(recipe, examples, tmp_path):
+    wild = recipe.model_copy(update={"training": recipe.training | {"learning_rate": 1e30}})
+    with pytest.raises(InputError, match=r"the loss is nan; give a smaller learning_rate"):
+        train(wild, examples, tmp_path, device="cpu")
+    assert not (tmp_path / "model").exists()
+
+
 def test_the_seconds_of_earlier_legs_count():
     clock = Clock()
     clock.go_on([{"loss": 1.0, "wall_s": 50.0, "cpu_s": 70.0}, {"eval_loss": 1.0}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -196,7 +197,22 @@ def set_inputs(config: Any, recipe: Recipe, attempt: Attempt, epoch: float) -> N
 
 
 class Progress(TrainerCallback):
-    """One line an epoch on stderr."""
+    """One line an epoch on stderr; a run whose loss is no number ends."""
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Look at the loss.
+
+        Raises
+        ------
+        InputError
+            It is not finite.
+        """
+        loss = state.log_history[-1].get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise InputError(
+                f"step {state.global_step}: the loss is {loss}; give a smaller learning_rate, or "
+                "more warmup_steps"
+            )
 
     def on_evaluate(
         self,

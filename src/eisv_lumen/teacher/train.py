@@ -159,6 +159,7 @@ def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
         "save_strategy": "steps",
         "save_steps": 500,
         "save_total_limit": 2,
+        "logging_nan_inf_filter": False,  # a loss that is not finite ends the run
         "activation_checkpointing": False,
         "dataloader_pin_memory": placement.device == "cuda",
         "seed": recipe.seed,

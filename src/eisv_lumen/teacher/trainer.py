@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from ..errors import InputError
 from .head import answer_loss
 from .tree import IGNORED, answer_states, label_nodes
 
@@ -126,6 +128,11 @@ def progress(clock: Clock) -> Any:
 
         def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             logs = state.log_history[-1]
+            if not math.isfinite(logs.get("loss", 0.0)):
+                raise InputError(
+                    f"step {state.global_step}: the loss is {logs['loss']}; give a smaller "
+                    "learning_rate, or more warmup_steps"
+                )
             logs |= clock.read()
             if state.is_world_process_zero and "loss" in logs:
                 say(f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}", True)
