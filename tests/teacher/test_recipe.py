@@ -196,7 +196,7 @@ def test_what_is_named_first_stays_first(name):
 
 
 def test_a_deprecation_that_no_recipe_caused_is_not_told(tmp_path):
-    """TRL's own default sets it off, whatever the recipe; one that sets the field still hears it."""
+    """TRL's own default sets it off, whatever the recipe; one that sets it still hears it."""
     plain = load_recipe("tiny-v4")
     asks = plain.model_copy(update={"training": {**plain.training, "gradient_checkpointing": True}})
     for recipe, said in ((plain, 0), (asks, 1)):
