@@ -17,8 +17,8 @@ from eisv_lumen.lvm.curriculum import attempts
 from eisv_lumen.lvm.processes import Process
 from eisv_lumen.lvm.recipe import load_recipe
 from eisv_lumen.lvm.table import WindowTable
-from eisv_lumen.lvm.train import build_model, training_arguments
-from eisv_lumen.lvm.trainer import LvmTrainer
+from eisv_lumen.lvm.train import build_model
+from eisv_lumen.lvm.trainer import LvmTrainer, training_arguments
 
 from .timing import Row
 

@@ -13,6 +13,14 @@ FLOORS = {
     "teacher": 3, "hub": 3, "lvm": 3, "cluster": 3, "student": 4, "demo": 4, "cli": 5,
 }  # fmt: skip
 
+MOST_LINES = 300
+LONGER = {
+    "student/reader.py": "stands alone: it is published as one file, of the standard library",
+    "trajectory/kernel.py": "one loop, and what it calls: numba compiles it in one piece",
+    "trajectory/windows.py": "one walk over a series, whole and in batches: they share its checks",
+    "trajectory/dataset.py": "the schema, and the one way to write and read it",
+}
+
 
 def rooms_imported(path: Path) -> set[str]:
     """Rooms of our package that a file imports at any place, its own room included."""
@@ -42,6 +50,15 @@ def test_no_import_runs_up_the_house() -> None:
             ):
                 wrong.append(f"{'/'.join(parts)} imports {other}")
     assert not wrong
+
+
+def test_a_file_is_one_idea_of_300_lines_at_most() -> None:
+    lines = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").count("\n")
+        for path in ROOT.rglob("*.py")
+    }
+    assert {name for name, count in lines.items() if count > MOST_LINES} <= LONGER.keys()
+    assert LONGER.keys() <= lines.keys()
 
 
 def test_importing_the_package_is_light() -> None:

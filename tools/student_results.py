@@ -17,6 +17,7 @@ from eisv_lumen.evaluation.report import EvalReport, provenance, read_report, wr
 from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.files import atomic_path, write_json
+from eisv_lumen.student.answers import answers_name
 from eisv_lumen.student.distil import DistilRecipe, distil, distil_law
 from eisv_lumen.student.evaluate import exact_report, kl_rows
 from eisv_lumen.student.export import read_student, row_laws, summary_laws
@@ -101,11 +102,12 @@ def distilled(name: str, runs: Path, teacher_name: str, sets: dict[str, Set]) ->
     student = read_student(out / "student.json")
     teacher = None
     for kind, (shape, summary, facts) in sets.items():
-        kept = out / "asked" / f"{kind}-{record['teacher']['sha256'][:12]}.npy"
+        prompts = render_summaries(summary, record["style"], shape)
+        kept = out / "asked" / answers_name(kind, record["teacher"]["sha256"], prompts)
         if not kept.is_file():
             teacher = teacher or load_teacher(folder)
             say(f"{name}: asking the teacher of {len(shape)} windows, {kind}")
-            laws = expression_pmf(teacher, render_summaries(summary, record["style"], shape))
+            laws = expression_pmf(teacher, prompts)
             with atomic_path(kept) as aside, aside.open("wb") as stream:
                 np.save(stream, laws)
         blind = record["style"] == "blind"

@@ -1,7 +1,8 @@
 """kill −9 at random moments: the same command, run again, ends with the same bytes.
 
 Each job is forked from a process that has everything imported, so that a kill strikes the work
-and not the imports. EISV_FUZZ (`make fuzz`) asks for many more kills.
+and not the imports. EISV_FUZZ (`make fuzz`) asks for many more kills, at other moments each time; a
+test that fails says with which EISV_FUZZ_SEED it drew them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from eisv_lumen.trajectory.anima_log import write_anima_db  # noqa: E402
 from . import jobs  # noqa: E402
 
 MANY = "EISV_FUZZ" in os.environ
-RANDOM = random.Random(None if MANY else 0)
+SEED = int(os.environ.get("EISV_FUZZ_SEED", random.randrange(1 << 32) if MANY else 0))
 Job = Callable[..., None]
 
 
@@ -36,6 +37,13 @@ def forks() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.fuzz.jobs"])
     return context
+
+
+@pytest.fixture
+def moments(request: pytest.FixtureRequest) -> random.Random:
+    """Draws when to kill: of a test's own, so that it can be repeated alone."""
+    print(f"repeat these kills with EISV_FUZZ_SEED={SEED}" + " EISV_FUZZ=1" * MANY)
+    return random.Random(f"{SEED} {request.node.name}")
 
 
 def run(forks: Any, job: Job, args: tuple[Any, ...], kill_after: float | None = None) -> int:
@@ -49,11 +57,13 @@ def run(forks: Any, job: Job, args: tuple[Any, ...], kill_after: float | None = 
     return int(process.exitcode)
 
 
-def torture(forks: Any, job: Job, args: tuple[Any, ...], seconds: float, kills: int) -> int:
+def torture(
+    forks: Any, moments: random.Random, job: Job, args: tuple[Any, ...], seconds: float, kills: int
+) -> int:
     """Start a job again and again, and kill it; return how many times it was hit."""
     hit = 0
     for _ in range(4 * kills):
-        code = run(forks, job, args, RANDOM.uniform(0, seconds))
+        code = run(forks, job, args, moments.uniform(0, seconds))
         assert code in (0, -9)
         hit += code == -9
         if hit == kills:
@@ -79,23 +89,33 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_building(forks: Any, tmp_path: Path) -> None:
+def test_which_kills_were_drawn_is_said(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = request.getfixturevalue("moments").random()
+    assert f"EISV_FUZZ_SEED={SEED}" in capsys.readouterr().out
+    assert drawn == random.Random(f"{SEED} {request.node.name}").random()
+
+
+def test_building(forks: Any, moments: random.Random, tmp_path: Path) -> None:
     log = tmp_path / "anima.db"
     write_anima_db(log, 30_000, seed=1)
     seconds = timed(forks, jobs.build, (log, tmp_path / "whole"))
-    hit = torture(forks, jobs.build, (log, tmp_path / "killed"), seconds, 40 if MANY else 4)
+    hit = torture(
+        forks, moments, jobs.build, (log, tmp_path / "killed"), seconds, 40 if MANY else 4
+    )
     assert hit > 0
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
     assert len(tree(tmp_path / "whole")) == 9
 
 
-def test_publishing_to_a_folder(forks: Any, tmp_path: Path) -> None:
+def test_publishing_to_a_folder(forks: Any, moments: random.Random, tmp_path: Path) -> None:
     for name in ("whole", "killed"):
         to_folder(jobs.planned(1), tmp_path / name)
     seconds = timed(forks, jobs.publish_to_folder, (tmp_path / "whole",))
     hit = 0
     for _ in range(40 if MANY else 4):
-        hit += torture(forks, jobs.publish_to_folder, (tmp_path / "killed",), seconds, 1)
+        hit += torture(forks, moments, jobs.publish_to_folder, (tmp_path / "killed",), seconds, 1)
         assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
         to_folder(jobs.planned(1), tmp_path / "killed")
     assert hit > 0
@@ -107,7 +127,9 @@ def hub() -> Iterator[HubDouble]:
         yield double
 
 
-def test_publishing_to_the_hub(forks: Any, hub: HubDouble, tmp_path: Path) -> None:
+def test_publishing_to_the_hub(
+    forks: Any, moments: random.Random, hub: HubDouble, tmp_path: Path
+) -> None:
     args = (hub.url, tmp_path / "home")
     hub.user(jobs.TOKEN, "ada")
     seconds = timed(forks, jobs.publish_to_hub, args)
@@ -115,7 +137,7 @@ def test_publishing_to_the_hub(forks: Any, hub: HubDouble, tmp_path: Path) -> No
     for _ in range(30 if MANY else 3):
         hub.reset()
         hub.user(jobs.TOKEN, "ada")
-        hit += torture(forks, jobs.publish_to_hub, args, seconds, 2)
+        hit += torture(forks, moments, jobs.publish_to_hub, args, seconds, 2)
         for repo in jobs.planned(2).repos:
             there = hub.repo(repo.name.kind, f"ada/{repo.name.name}")
             assert there.files() == {path: repo.read(path) for path in repo.files}
@@ -125,7 +147,7 @@ def test_publishing_to_the_hub(forks: Any, hub: HubDouble, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not MANY, reason="`make fuzz` does; tests/teacher/test_train.py kills once")
-def test_training(forks: Any, tmp_path: Path) -> None:
+def test_training(forks: Any, moments: random.Random, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     assert run(forks, jobs.teach, (whole,)) == 0
     started = time.monotonic()
@@ -133,13 +155,13 @@ def test_training(forks: Any, tmp_path: Path) -> None:
     seconds = time.monotonic() - started
     hit = 0
     for i in range(4):
-        hit += torture(forks, jobs.teach, (tmp_path / f"killed{i}",), seconds, 3)
+        hit += torture(forks, moments, jobs.teach, (tmp_path / f"killed{i}",), seconds, 3)
         for folder in (tmp_path / "again", tmp_path / f"killed{i}"):
             assert tree(folder / "model") == tree(whole / "model")
     assert hit > 0
 
 
-def test_distilling(forks: Any, tmp_path: Path) -> None:
+def test_distilling(forks: Any, moments: random.Random, tmp_path: Path) -> None:
     teacher, whole = tmp_path / "teacher", tmp_path / "whole"
     assert run(forks, jobs.untaught, (teacher,)) == 0
     assert run(forks, jobs.distil_teacher, (teacher, whole)) == 0
@@ -149,7 +171,7 @@ def test_distilling(forks: Any, tmp_path: Path) -> None:
     hit = 0
     for i in range(12 if MANY else 1):
         out = tmp_path / f"killed{i}"
-        hit += torture(forks, jobs.distil_teacher, (teacher, out), seconds, 3)
+        hit += torture(forks, moments, jobs.distil_teacher, (teacher, out), seconds, 3)
         assert tree(out) == tree(tmp_path / "again") == tree(whole)
     assert hit > 0
     kept = {"student.json", "reader.py", "distilled.json"}

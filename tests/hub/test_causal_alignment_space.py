@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,31 @@ def test_every_figure_of_the_card_is_that_of_the_report(run: Path) -> None:
             assert f"{number:+.3f}".replace("-", "−") in row
     again = build_contents(Material(ROOT, "ada", run), ["lvm"])
     assert again[LVM]["README.md"] == card
+
+
+def test_nothing_published_says_where_a_machine_keeps_its_files(run: Path, tmp_path: Path) -> None:
+    home = tmp_path / "ada" / "secret"
+    shutil.copytree(run / "lvm", home / "p1")
+    report = json.loads((home / "p1" / "report.json").read_text())
+    report["sets"]["test"] |= {"name": f"{home}/seq/test, wiki", "encoder": f"{home}/gtr"}
+    typed = f"eisv-lumen lvm align {home}/p1 --test={home}/seq/test --null ~/p1-shuffled"
+    report["provenance"] |= {"command": typed, "model": {"model": f"{home}/p1"}}
+    (home / "p1" / "report.json").write_text(json.dumps(report))
+    record = json.loads((home / "p1" / "training.json").read_text())
+    part = {"sha256": "0", "articles": 3, "windows": 9, "encoder": f"{home}/gtr"}
+    record |= {"data": {"train": part, "validation": part}}
+    (home / "p1" / "training.json").write_text(json.dumps(record))
+    files = build_contents(Material(ROOT, "ada", home / "p1"), ["lvm"])[LVM]
+    texts = [files[name] for name in ("README.md", "training.json", "report.json")]
+    assert all(isinstance(text, bytes) and b"secret" not in text for text in texts)
+    said = json.loads(texts[2])
+    assert said["provenance"]["command"] == (
+        "eisv-lumen lvm align p1 --test=test --null p1-shuffled"
+    )
+    assert said["gates"] == report["gates"]
+    assert (said["sets"]["test"]["name"], said["provenance"]["model"]["model"]) == (
+        "test, wiki", "p1",
+    )  # fmt: skip
 
 
 def test_what_a_model_lacks_is_said(run: Path, tmp_path: Path) -> None:

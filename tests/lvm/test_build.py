@@ -174,6 +174,19 @@ def test_from_text_to_a_checked_split(tmp_path, run):
     assert run("sequences", "v", "--out", "s", "--shares", "train=0.5,validation=0.5")[0] == 0
     assert len(read_sequences("s/train")) == 2 * 3
     assert run("check", "s")[0] in (0, 1)
+    code, out, err = run(
+        "embed", "notes", "--out", "p", "--by", "sentence", "--cache", "cache", "--at-most", 6,
+        "--parts", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert (json.loads(out)["chunks"], json.loads(out)["cut"]["parts"]) == (32, True)
+    names = [f"notes/{i}.md{part}" for i in range(4) for part in ("", " (2)")]
+    assert read_chunks("p").article_ids == tuple(names)
+    assert run("sequences", "p", "--out", "q", "--shares", "train=0.5,validation=0.5")[0] == 0
+    for split in ("train", "validation"):  # a window is of six: of the second parts there is none
+        assert read_sequences(f"q/{split}").article_ids == read_sequences(f"s/{split}").article_ids
+    code, _, err = run("embed", "notes", "--out", "w", "--parts")
+    assert (code, "give at_most" in err) == (2, True)
     code, _, err = run("embed", "notes", "--out", "w", "--by", "page")
     assert code == 2
     assert "chunks by 'page'" in err

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.chunking import Article, Cut, cut, cut_all
+from eisv_lumen.lvm.chunking import Article, Cut, cut, cut_all, named_parts
 
 word = st.text("abcdeé", min_size=1, max_size=6)
 sentence = st.lists(word, min_size=1, max_size=30).map(lambda w: " ".join(w).capitalize() + ".")
@@ -78,10 +78,35 @@ def test_at_most_takes_the_first(paragraphs, n):
     assert cut(laid, Cut("sentence", min_words=3, at_most=n)) == whole[:n]
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.lists(text, min_size=1, max_size=4), st.integers(1, 4))
+def test_parts_keep_every_chunk_and_are_full_but_for_the_last(texts, n):
+    articles = [Article(f"book {i}", laid_out(t)) for i, t in enumerate(texts)]
+    whole = {a.id: cut(a.text, Cut("sentence", min_words=1)) for a in articles}
+    if not any(whole.values()):
+        return
+    slow = [
+        (f"{name} ({k // n + 1})" if k else name, chunks[k : k + n])
+        for name, chunks in whole.items()
+        for k in range(0, len(chunks), n)
+    ]
+    assert named_parts(articles, Cut("sentence", min_words=1, at_most=n, parts=True)) == slow
+    firsts = [(name, chunks[:n]) for name, chunks in whole.items() if chunks]
+    assert named_parts(articles, Cut("sentence", min_words=1, at_most=n)) == firsts
+
+
+def test_a_part_has_no_other_articles_name():
+    articles = [Article("a", "One two. Three four."), Article("a (2)", "Five six.")]
+    with pytest.raises(InputError, match=r"article 'a \(2\)': named twice"):
+        named_parts(articles, Cut("sentence", min_words=1, at_most=1, parts=True))
+    assert len(named_parts(articles, Cut("sentence", min_words=1, at_most=1))) == 2
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [({"by": "page"}, "words, paragraph, sentence"), ({"words": 0}, "words 0"),
-     ({"min_words": 0}, "min_words 0"), ({"at_most": 0}, "at_most 0")],
+     ({"min_words": 0}, "min_words 0"), ({"at_most": 0}, "at_most 0"),
+     ({"parts": True}, "parts: of how many chunks")],
 )  # fmt: skip
 def test_a_cut_that_cuts_nothing_is_refused(fields, message):
     with pytest.raises(InputError, match=message):

@@ -1,5 +1,6 @@
 """Models keep their word when saved and loaded, and are what their names say."""
 
+import hashlib
 import json
 import math
 
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from eisv_lumen.errors import InputError
+from eisv_lumen.lvm.model_files import facts_of
 from eisv_lumen.lvm.models import MODELS, load_predictor
 from eisv_lumen.lvm.predict import predict, score_pool
 
@@ -238,3 +240,20 @@ def test_arrays_of_another_shape_are_refused():
 def test_a_width_that_heads_do_not_divide_is_refused():
     with pytest.raises(InputError, match=r"model.width=9: not a multiple of heads=2"):
         build("predictor", width=9)
+
+
+def test_the_facts_of_a_model_name_it_but_not_its_place(tmp_path, monkeypatch):
+    model = build("predictor", encoder="gru")
+    model.save_pretrained(tmp_path / "secret" / "p1" / "model")
+    record = {"recipe": {"name": "p1"}, "seed": 3, "data": {}}
+    (tmp_path / "secret" / "p1" / "training.json").write_text(json.dumps(record))
+    weights = (tmp_path / "secret" / "p1" / "model" / "model.safetensors").read_bytes()
+    found = facts_of(tmp_path / "secret" / "p1")
+    assert found == {
+        "model": "p1", "sha256": hashlib.sha256(weights).hexdigest(),
+        "recipe": {"name": "p1"}, "seed": 3,
+    }  # fmt: skip
+    monkeypatch.chdir(tmp_path / "secret" / "p1")
+    assert facts_of(".") == found
+    (tmp_path / "secret" / "p1" / "ridge").mkdir()
+    assert facts_of("ridge") == {"model": "ridge"}

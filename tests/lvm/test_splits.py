@@ -16,6 +16,7 @@ from eisv_lumen.lvm.splits import (
     subsample,
     take_articles,
     take_corpus,
+    whole_of,
 )
 
 places = st.lists(
@@ -67,6 +68,27 @@ def test_every_article_goes_to_one_split_whatever_the_order(ids, seed, random):
             n = sum(corpus_of(a) == corpus for a in drawn[split])
             assert abs(n - share * len(members)) <= 2
             assert n >= 1 or not members
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 12), min_size=3, max_size=9), st.integers(0, 5), st.randoms())
+def test_parts_go_where_their_whole_goes_without_them(counts, seed, random):
+    """Books 0, 1, … of so many parts; a title with a year in it is none."""
+    wholes = [f"kjv/{i}" if i else "kjv/0 (1948)" for i in range(len(counts))]
+    ids = [
+        f"{whole} ({k})" if k > 1 else whole
+        for whole, n in zip(wholes, counts, strict=True)
+        for k in range(1, n + 1)
+    ]
+    shares = {"train": 0.6, "validation": 0.2, "test": 0.2}
+    drawn = draw_articles(random.sample(ids, len(ids)), shares, seed)
+    for split, books in draw_articles(wholes, shares, seed).items():
+        assert drawn[split] == tuple(sorted(i for i in ids if whole_of(i) in books))
+
+
+def test_a_corpus_of_one_book_in_parts_is_one_article():
+    with pytest.raises(InputError, match="1 articles for 2 splits"):
+        draw_articles(["kjv/Job", "kjv/Job (2)"], {"train": 0.5, "test": 0.5}, 0)
 
 
 def test_seeds_draw_differently():
@@ -163,3 +185,15 @@ def test_an_article_in_two_splits_is_named_with_both(chains):
     with pytest.raises(InputError, match=r"'chain-00000': in train and in validation"):
         check_disjoint({"train": chains, "validation": part})
     check_disjoint({"train": part, "test": take_articles(chains, chains.article_ids[3:])})
+
+
+def test_parts_of_one_whole_in_two_splits_are_refused(chains):
+    first, second = (take_articles(chains, [chains.article_ids[i]]) for i in (0, 1))
+    parts = {
+        "train": replace(first, article_ids=("kjv/Job",)),
+        "test": replace(second, article_ids=("kjv/Job (12)",)),
+    }
+    with pytest.raises(InputError, match=r"'kjv/Job': in train and in test"):
+        check_disjoint(parts)
+    both = pool(list(parts.values()))
+    check_disjoint({"train": both, "test": replace(second, article_ids=("kjv/Job II",))})

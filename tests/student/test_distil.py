@@ -12,7 +12,9 @@ import torch
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.files import write_json
+from eisv_lumen.student import answers
 from eisv_lumen.student import distil as room
+from eisv_lumen.student.answers import answers_name
 from eisv_lumen.student.distil import DistilRecipe, ask, distil
 from eisv_lumen.student.evaluate import kl_rows
 from eisv_lumen.student.export import read_student, row_laws, summary_laws
@@ -94,7 +96,7 @@ def test_a_run_that_was_killed_asks_nothing_twice_and_ends_with_the_same_bytes(
     blind, distilled, tmp_path, monkeypatch
 ):
     with monkeypatch.context() as patch:  # killed after the teacher's whole laws
-        patch.setattr(room, "beginning_pmf", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(answers, "beginning_pmf", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             distil(blind, tmp_path / "killed", RECIPE)
     assert not (tmp_path / "killed" / "student.json").exists()
@@ -114,6 +116,21 @@ def test_another_teacher_in_the_same_place_is_asked_anew(distilled, tmp_path):
     model.save_pretrained(other / "model")
     distil(other, tmp_path / "out", RECIPE)
     assert json.loads((tmp_path / "out" / "student.json").read_text())["sha256"] != before
+
+
+def test_what_is_asked_in_other_words_is_asked_anew(blind, distilled, tmp_path, monkeypatch):
+    shutil.copytree(distilled, tmp_path / "out")
+    asked = []
+    distil(blind, tmp_path / "out", RECIPE, say=asked.append)
+    assert not [line for line in asked if line.startswith("asked")]
+    few = [f"states {n}" for n in range(3)]
+    assert answers_name("whole", "ab" * 32, few) != answers_name("whole", "ab" * 32, few[:2])
+    render = room.render_summaries
+    monkeypatch.setattr(
+        room, "render_summaries", lambda *args: [f"{text} " for text in render(*args)]
+    )
+    distil(blind, tmp_path / "out", RECIPE, say=asked.append)
+    assert [line for line in asked if line.startswith("asked")][-1] == "asked 200 of 200"
 
 
 def test_a_folder_without_a_teacher_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """A recipe that cannot be used says so at once, and names what was meant."""
 
+import json
 import warnings
 
 import numpy as np
@@ -8,7 +9,7 @@ import yaml
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.teacher.data import PARTS, Corpus, recipe_corpora, recipe_examples, target_laws
-from eisv_lumen.teacher.recipe import load_recipe, recipe_names, sft_config
+from eisv_lumen.teacher.recipe import DataRecipe, load_recipe, recipe_names, sft_config
 from eisv_lumen.teacher.train import check_recipe
 
 PLAIN = {
@@ -167,6 +168,22 @@ def test_balanced_summaries_come_before_the_natural_mix_and_in_training_alone():
     assert sorted(examples.prompts[5:]) == sorted(corpora["train"].prompts)
 
 
+def test_shorter_windows_come_first_shortest_before_all_and_in_training_alone():
+    data = load_recipe("tiny-blind-series").data.model_copy(
+        update={"per_shape": 4, "named_first": 3, "shorter_first": {6: 2, 4: 3}}
+    )
+    corpora = recipe_corpora(data)
+    examples = recipe_examples(data, corpora["train"])
+    states = [prompt.count("\ndt=") + 1 for prompt in examples.prompts[3:]]
+    assert states == [4] * 27 + [6] * 18 + [20] * 36
+    for stage in (examples.shape[3:30], examples.shape[30:48], examples.shape[48:]):
+        assert len(set(np.bincount(stage, minlength=9))) == 1
+    assert (np.diff(examples.shape[48:]) != 0).mean() > 0.5  # not in blocks
+    for name in ("validation", "test"):
+        assert {p.count("\ndt=") + 1 for p in corpora[name].prompts} == {20}
+    assert DataRecipe.model_validate(json.loads(data.model_dump_json())) == data
+
+
 def test_ones_own_windows_have_no_balanced_part_to_come_first():
     data = load_recipe("tiny-blind-summary").data
     own = Corpus([f"W{i}" for i in range(12)], np.full(12, 8, np.int8))
@@ -179,6 +196,8 @@ def test_ones_own_windows_have_no_balanced_part_to_come_first():
     [
         ("whole: 3\n  draws: 2", "whole=3 of draws=2 answers: give at most all"),
         ("balanced_first: 5", "balanced_first is for source summaries"),
+        ("shorter_first: {20: 5}", "give fewer states than window=20"),
+        ("shorter_first: {1: 5}", "greater than or equal to 2"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path, update, message):
@@ -196,7 +215,7 @@ def test_what_is_named_first_stays_first(name):
 
 
 def test_a_deprecation_that_no_recipe_caused_is_not_told(tmp_path):
-    """TRL's own default sets it off, whatever the recipe; one that sets it still hears it."""
+    """TRL's own default sets it off, whatever the recipe; a recipe that sets it still hears it."""
     plain = load_recipe("tiny-v4")
     asks = plain.model_copy(update={"training": {**plain.training, "gradient_checkpointing": True}})
     for recipe, said in ((plain, 0), (asks, 1)):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +13,13 @@ import pytest
 import yaml
 
 from eisv_lumen.errors import InputError
-from eisv_lumen.teacher.base_models import load_base, load_teacher
-from eisv_lumen.teacher.data import recipe_corpora, recipe_examples
+from eisv_lumen.teacher.base_models import Placement, load_base, load_teacher
+from eisv_lumen.teacher.data import read_corpus, recipe_corpora, recipe_examples
 from eisv_lumen.teacher.generate import generate
 from eisv_lumen.teacher.prompt import Parsed, parse
 from eisv_lumen.teacher.recipe import load_recipe
 from eisv_lumen.teacher.train import train
+from eisv_lumen.teacher.trainer import Clock
 
 
 def test_the_loss_falls(trained):
@@ -53,6 +55,80 @@ def test_a_finished_run_is_not_repeated_and_no_other_run_takes_its_folder(
     other = recipe.model_copy(update={"name": "other"})
     with pytest.raises(InputError, match="another recipe or other data"):
         train(other, examples, folder, device="cpu")
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_what_cannot_be_trained_touches_nothing(trained, recipe, examples, tmp_path, resume):
+    folder = tmp_path / "kept"
+    shutil.copytree(trained[0], folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    nowhere = recipe.model_copy(update={"base": str(tmp_path / "nowhere"), "model": {}})
+    short = recipe.model_copy(update={"training": recipe.training | {"max_length": 5}})
+    for wrong, said in ((nowhere, "cannot be loaded"), (short, "max_length=5")):
+        for place in (folder, tmp_path / "new"):
+            if resume and place == folder:
+                continue  # another recipe: refused before anything is looked at
+            with pytest.raises(InputError, match=said):
+                train(wrong, examples, place, resume=resume, device="cpu")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_resume_begins_anew(trained, recipe, examples, tmp_path):
+    folder = tmp_path / "again"
+    shutil.copytree(trained[0], folder)
+    shorter = recipe.model_copy(update={"training": recipe.training | {"num_train_epochs": 1}})
+    record = train(shorter, examples, folder, resume=False, device="cpu")
+    assert record["steps"] == 15 and weights(folder) != weights(trained[0])
+
+
+def test_a_record_without_its_model_is_no_finished_run(trained, recipe, examples, tmp_path):
+    folder = tmp_path / "half"
+    shutil.copytree(trained[0], folder)
+    shutil.rmtree(folder / "model")
+    train(recipe, examples, folder, device="cpu")
+    assert weights(folder) == weights(trained[0])
+
+
+def test_an_adapter_of_a_base_in_bfloat16_learns(trained, recipe, examples, tmp_path, monkeypatch):
+    """As on CUDA: the base is frozen in bfloat16, its outputs come back in float32."""
+    monkeypatch.setattr(
+        "eisv_lumen.teacher.train.choose_placement", lambda _: Placement("cpu", "bfloat16", "test")
+    )
+    lora = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
+    training = recipe.training | {"num_train_epochs": 1}
+    base = str(trained[0] / "model")
+    adapted = recipe.model_copy(
+        update={"base": base, "model": {}, "lora": lora, "training": training}
+    )
+    record = train(adapted, examples, tmp_path / "adapter")
+    assert record["steps"] == 15 and np.isfinite([loss for _, loss in record["loss_curve"]]).all()
+    assert (tmp_path / "adapter" / "model" / "adapter_model.safetensors").is_file()
+
+
+def test_the_seconds_of_earlier_legs_count():
+    clock = Clock()
+    clock.go_on([{"loss": 1.0, "wall_s": 50.0, "cpu_s": 70.0}, {"eval_loss": 1.0}])
+    found = clock.read()
+    assert 50 <= found["wall_s"] < 60 and 70 <= found["cpu_s"] < 80
+
+
+def test_a_teacher_of_ones_own_windows_is_not_evaluated_on_the_recipes(
+    trained, recipe, examples, tmp_path
+):
+    facts = {"data": {"windows": "mine.parquet", "sha256": "0"}}
+    short = recipe.model_copy(update={"training": recipe.training | {"num_train_epochs": 1}})
+    record = train(short, examples, tmp_path / "mine", device="cpu", facts=facts)
+    assert record["data"] == facts["data"]
+    with pytest.raises(InputError, match=r"mine\.parquet, which have no test part"):
+        read_corpus(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"recipe": {"data": 3}}'])
+def test_another_record_is_refused(tmp_path, content):
+    (tmp_path / "training.json").write_text(content)
+    with pytest.raises(InputError, match=r"training\.json: not a record of `teacher train`"):
+        read_corpus(tmp_path)
 
 
 def weights(folder):

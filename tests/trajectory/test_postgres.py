@@ -15,7 +15,7 @@ import pytest
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.trajectory.sources import load_table
-from eisv_lumen.trajectory.sources.postgres import is_postgres, read_postgres
+from eisv_lumen.trajectory.sources.postgres import _without_password, is_postgres, read_postgres
 
 TABLE = """
 CREATE SCHEMA core;
@@ -208,6 +208,34 @@ def test_an_unreachable_server_is_one_message_without_the_password():
     with pytest.raises(InputError, match=r"PostgreSQL says: .*refused") as caught:
         read_postgres(url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://db/gov?user=me&password=s3cret", "postgresql://db/gov?user=me&password=***"),
+        ("postgresql://me:s3cret@db/gov?sslpassword=s3cret&sslmode=require",
+         "postgresql://me@db/gov?sslpassword=***&sslmode=require"),
+        ("postgresql:///gov?passw%6Frd=s3cret@x", "postgresql:///gov?passw%6Frd=***"),
+        ("postgresql://me:s3cret#?x@db/gov", "postgresql://me@db/gov"),
+        ("postgresql://me:12?s3cret@a:1,b:2/gov", "postgresql://me@a:1,b:2/gov"),
+        ("postgresql://me:@db/gov", "postgresql://me@db/gov"),
+        ("postgresql://me@db:5432/gov?application_name=a@b",
+         "postgresql://me@db:5432/gov?application_name=a@b"),
+        ("postgresql://db:5432/gov?application_name=a@b",
+         "postgresql://db:5432/gov?application_name=a@b"),
+    ],
+)  # fmt: skip
+def test_an_address_is_shown_without_its_secrets(url, shown):
+    assert _without_password(url) == shown
+
+
+def test_a_password_in_the_query_is_in_no_message():
+    pytest.importorskip("psycopg")
+    url = f"postgresql://127.0.0.1:{free_port()}/db?user=me&password=s3cret"
+    with pytest.raises(InputError, match=r"password=\*\*\*.*refused") as caught:
+        read_postgres(url)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_without_psycopg_the_extra_is_named(monkeypatch):

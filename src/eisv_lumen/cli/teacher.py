@@ -55,7 +55,12 @@ def train(
       eisv-lumen teacher train tiny-v4 --out runs/tiny-v4
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher train v4 --out runs/v4
     """
-    from ..teacher.data import corpus_of_windows, recipe_corpora, recipe_examples
+    from ..teacher.data import (
+        corpus_of_windows,
+        facts_of_file,
+        recipe_corpora,
+        recipe_examples,
+    )
     from ..teacher.ranks import is_first
     from ..teacher.recipe import load_recipe
     from ..teacher.train import check_recipe
@@ -63,13 +68,16 @@ def train(
 
     chosen = load_recipe(recipe)
     check_recipe(chosen)
+    facts = None
     if data is None:
         corpus = recipe_corpora(chosen.data, ["train"])["train"]
     else:
         from ..trajectory.dataset import read_table, windows_from_table
 
         corpus = corpus_of_windows([windows_from_table(read_table(data))], chosen.data)
-    record = run(chosen, recipe_examples(chosen.data, corpus), out, resume=resume, device=device)
+        facts = {"data": facts_of_file(data)}
+    examples = recipe_examples(chosen.data, corpus)
+    record = run(chosen, examples, out, resume=resume, device=device, facts=facts)
     if not is_first():
         return
     if as_json:

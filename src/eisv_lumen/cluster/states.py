@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from ..eisv import EISV_DIMS
 from ..errors import InputError
-from ..trajectory.series import Series
 from ..trajectory.sources.columns import by_agent, state_columns, wanted_columns
 from ..trajectory.sources.common import in_time_order
 from ..trajectory.sources.governance import read_updates
@@ -71,10 +70,6 @@ class Columns:
         """Return them in the order of time; rows of one time keep their order."""
         _, t, (X, drift) = in_time_order(self.t, self.X, self.drift)
         return Columns(self.agent, self.first, t, X, drift)
-
-    def series(self, source: str) -> Series:
-        """Return them as a series."""
-        return Series(self.t, self.X, self.drift, source, self.agent)
 
 
 def split_file(path: str, size: int, rows: int, block: int) -> list[Chunk]:

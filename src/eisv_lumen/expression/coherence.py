@@ -18,7 +18,6 @@ __all__ = [
     "bootstrap_interval",
     "coherence",
     "entropy",
-    "expression_index",
     "is_valid",
     "jensen_shannon",
     "percentile_interval",
@@ -49,12 +48,6 @@ def split_tokens(expression: Expression) -> tuple[str, ...]:
     """
     tokens = expression.split() if isinstance(expression, str) else expression
     return tuple(map(strip_tildes, tokens))
-
-
-def expression_index(expressions: Iterable[Expression]) -> npt.NDArray[np.intp]:
-    """Return each expression's position in the support of the laws, −1 where it is not in it."""
-    found = _lookup(expressions)
-    return np.fromiter((_INDEX.get(e, -1) for e in found), np.intp, len(found))
 
 
 def coherence(expressions: Iterable[Expression], shapes: str | Sequence[str]) -> Floats:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InputError
-from ..files import read_json
+from ..files import json_bytes, read_json
 from .front_matter import check_front_matter
 from .material import Material
 from .plan import CARD, Contents, RepoName, Source
@@ -16,7 +17,7 @@ from .render import markdown_table, render
 if TYPE_CHECKING:
     from ..lvm.alignment.report import AlignmentReport
 
-__all__ = ["CAUSAL_ALIGNMENT", "LVM", "causal_alignment", "lvm", "lvm_card"]
+__all__ = ["CAUSAL_ALIGNMENT", "LVM", "causal_alignment", "lvm", "lvm_card", "without_paths"]
 
 CAUSAL_ALIGNMENT: Final = RepoName("space", "causal_alignment")
 LVM: Final = RepoName("model", "eisv-lumen-lvm")
@@ -27,6 +28,13 @@ _MODULES: Final = (
     "ranking", "readings", "resampling",
 )  # fmt: skip
 """Of `lvm.alignment`; they need NumPy and each other alone."""
+_ABSOLUTE: Final = re.compile(
+    r"""(?<![^\s'"=(,\[])          # where a word begins
+    (?:~[^\s/\\]*|[A-Za-z]:|file:)? # a home, a drive
+    [/\\]+(?:[^\s'",)\]]*[/\\])?   # all folders
+    (?=[^\s/\\])                  # but not the last name""",
+    re.VERBOSE,
+)
 _MODEL_FILES: Final = ("config.json", "model.safetensors")
 
 
@@ -48,14 +56,15 @@ def lvm(given: Material) -> Contents:
     """Return a trained model of the run: weights, training record, alignment report, and card.
 
     The run is a folder as `eisv-lumen lvm train` leaves it, or holds one as `lvm/`; in it is
-    `report.json` of `eisv-lumen lvm align`.
+    `report.json` of `eisv-lumen lvm align`. Both JSON files lose the absolute paths that they hold:
+    the command as it was typed, and where sets and encoders lie.
 
     Raises
     ------
     InputError
         A file is missing; the message says which command writes it.
     """
-    from ..lvm.alignment.report import read_alignment
+    from ..lvm.alignment.report import AlignmentReport, read_alignment
 
     if given.run is None:
         raise InputError("lvm: give a folder that `eisv-lumen lvm train` has finished, with --run")
@@ -70,16 +79,32 @@ def lvm(given: Material) -> Contents:
             f"lvm: {report_path}: not there; test the model: `eisv-lumen lvm align {trained} "
             f"--validation … --test … --out {report_path}`"
         )
-    card = lvm_card(
-        given.root, given.namespace, LVM.name, read_alignment(report_path), read_json(record_path)
-    )
+    read_alignment(report_path)  # names the file and field where it does not fit
+    report, record = (without_paths(read_json(path)) for path in (report_path, record_path))
+    shown = AlignmentReport.model_validate(report)
+    card = lvm_card(given.root, given.namespace, LVM.name, shown, record)
     files: dict[str, Source] = {name: model / name for name in _MODEL_FILES}
     files |= {
         CARD: card.encode("utf-8"),
-        "training.json": record_path,
-        "report.json": report_path,
+        "training.json": json_bytes(record),
+        "report.json": json_bytes(report),
     }
     return {LVM: files}
+
+
+def without_paths(value: Any) -> Any:
+    """Cut the absolute paths in all texts of a JSON value to their last names.
+
+    Examples
+    --------
+    >>> without_paths({"command": "lvm align /home/ada/p1 --test=~/seq/test --seed 0"})
+    {'command': 'lvm align p1 --test=test --seed 0'}
+    """
+    if isinstance(value, str):
+        return _ABSOLUTE.sub("", value)
+    if isinstance(value, dict):
+        return {name: without_paths(item) for name, item in value.items()}
+    return [without_paths(item) for item in value] if isinstance(value, list) else value
 
 
 def lvm_card(

@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 
 from ..errors import InputError
 
-__all__ = ["BY", "Article", "Cut", "cut", "cut_all"]
+__all__ = ["BY", "Article", "Cut", "cut", "cut_all", "named_parts"]
 
 By = Literal["words", "paragraph", "sentence"]
 BY: Final[tuple[str, ...]] = get_args(By)
@@ -42,12 +42,16 @@ class Cut:
         Shorter chunks (headings, stubs of lists) are left out.
     at_most
         Chunks of an article, its first; None for all. Keeps one long book from being a corpus.
+    parts
+        Whether the rest is kept, as articles of their own of at most so many chunks: `Genesis`,
+        `Genesis (2)`, `Genesis (3)`.
     """
 
     by: By = "words"
     words: int = 60
     min_words: int = 5
     at_most: int | None = None
+    parts: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cuts nothing."""
@@ -56,10 +60,12 @@ class Cut:
         for field in ("words", "min_words", "at_most"):
             if (value := getattr(self, field)) is not None and value < 1:
                 raise InputError(f"{field} {value}: must be at least 1")
+        if self.parts and self.at_most is None:
+            raise InputError("parts: of how many chunks? give at_most, too")
 
 
 def cut(text: str, how: Cut) -> list[str]:
-    r"""Cut one text; white space inside a chunk is made single spaces.
+    r"""Cut one text, whole if it is to be parted; white space is made single spaces.
 
     Examples
     --------
@@ -74,7 +80,7 @@ def cut(text: str, how: Cut) -> list[str]:
         if how.by == "words":
             pieces = _packed(pieces, how)
     long_enough = (p for p in pieces if p and p.count(" ") + 1 >= how.min_words)
-    return list(islice(long_enough, how.at_most))
+    return list(islice(long_enough, None if how.parts else how.at_most))
 
 
 def cut_all(articles: Sequence[Article], how: Cut) -> list[list[str]]:
@@ -92,6 +98,25 @@ def cut_all(articles: Sequence[Article], how: Cut) -> list[list[str]]:
             "at the text column, or ask for fewer words"
         )
     return found
+
+
+def named_parts(articles: Sequence[Article], how: Cut) -> list[tuple[str, list[str]]]:
+    """Cut each article and name what it becomes: itself, or its parts; empty ones are left out.
+
+    Raises
+    ------
+    InputError
+        No article holds a chunk, or two have one name, as themselves or as parts.
+    """
+    found: dict[str, list[str]] = {}
+    for article, chunks in zip(articles, cut_all(articles, how), strict=True):
+        size = how.at_most if how.parts and how.at_most else max(len(chunks), 1)
+        for k, first in enumerate(range(0, len(chunks), size), 1):
+            name = article.id if k == 1 else f"{article.id} ({k})"
+            if name in found:
+                raise InputError(f"article {name!r}: named twice; give each article its own name")
+            found[name] = chunks[first : first + size]
+    return list(found.items())
 
 
 def _packed(sentences: Iterable[str], how: Cut) -> Iterable[str]:

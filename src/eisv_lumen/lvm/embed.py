@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import atomic_path
-from .chunking import Article, Cut, cut_all
+from .chunking import Article, Cut, named_parts
 from .chunks import Chunks, unit_rows
 
 __all__ = [
@@ -132,7 +132,7 @@ def embed_articles(
     corpus
         Put before each article's name with a slash, so that corpora can be pooled.
     """
-    cut = [(a.id, c) for a, c in zip(articles, cut_all(articles, how), strict=True) if c]
+    cut = named_parts(articles, how)
     lengths = [len(c) for _, c in cut]
     texts = tuple(text for _, c in cut for text in c)
     return Chunks(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InputError
 from .alignment.answers import Predictor
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from .models import VectorModel
 
 __all__ = ["facts_of", "predictor", "wrap"]
+
+_WEIGHTS: Final = "model.safetensors"
+_RECORD: Final = "training.json"
 
 
 def predictor(
@@ -78,12 +82,19 @@ def wrap(model: VectorModel, name: str) -> Predictor:
 
 
 def facts_of(source: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a report says of the model: its name or folder, and its recipe and seed."""
+    """Return what a report says of the model: which it is, and its recipe and seed.
+
+    A folder by its own name alone, with the SHA-256 of its weights: reports are published, and
+    where a machine keeps its models is neither news nor anyone's business.
+    """
     from ..files import read_json
 
-    record = Path(source) / "training.json"
-    if not record.is_file():
+    folder = Path(source).resolve()
+    if source in BASELINES or not folder.is_dir():
         return {"model": str(source)}
-    found = read_json(record)
-    keep = {key: found[key] for key in ("recipe", "seed") if key in found}
-    return {"model": str(source), **keep}
+    inner = folder / "model" / _WEIGHTS
+    weights = inner if inner.is_file() else folder / _WEIGHTS
+    sha = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    record = read_json(folder / _RECORD) if (folder / _RECORD).is_file() else {}
+    keep = {key: record[key] for key in ("recipe", "seed") if key in record}
+    return {"model": folder.name, **({"sha256": sha} if sha else {}), **keep}

@@ -36,6 +36,8 @@ _OURS: Final = {
     "remove_unused_columns": "batches are made of row numbers",
     "eval_strategy": "the mini test runs each epoch",
     "save_strategy": "a checkpoint is kept each epoch",
+    "save_total_limit": "two checkpoints are kept, the last and the best",
+    "load_best_model_at_end": "early_stopping says by which reading",
 }
 """Fields of TrainingArguments that are no recipe's to set, and whose they are."""
 

@@ -22,7 +22,7 @@ class Neighbours(NamedTuple):
     vectors: NDArray[np.float32]
     """(N, D); rows without a neighbour are zero."""
     present: NDArray[np.bool_]
-    """(N,); False where the article ends before the offset."""
+    """(N,); False where the article ends before the offset, or a chunk in between is not held."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,13 @@ class SequenceSet:
         return self.vectors[self.target_rows]
 
     def at_offset(self, offset: int) -> Neighbours:
-        """Vectors `offset` chunks after the target: 0 is the target, -1 the last context chunk."""
+        """Vectors `offset` places after the target: 0 is the target, -1 the last context chunk."""
         rows = self.target_rows + offset
         inside = (rows >= 0) & (rows < len(self.vectors))
         safe = np.where(inside, rows, 0)
-        present = inside & (self.article[safe] == self.window_article)
+        present = (
+            inside
+            & (self.article[safe] == self.window_article)
+            & (self.position[safe] - self.position[self.target_rows] == offset)
+        )
         return Neighbours(np.where(present[:, None], self.vectors[safe], np.float32(0)), present)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..errors import InputError
 from ..files import read_json
@@ -17,6 +17,9 @@ from .serve import Service
 from .storage import read_about
 
 __all__ = ["open_service"]
+
+_WHOLE: Final = {"min_words": 1, "at_most": None, "parts": False}
+"""However articles were cut, what one writes is read to its end."""
 
 
 def open_service(
@@ -74,7 +77,7 @@ def open_service(
         encode=encoder,
         index=searched,
         decoder=said,
-        how=Cut(**{**about.get("cut", {"by": "sentence"}), "min_words": 1, "at_most": None}),
+        how=Cut(**{**about.get("cut", {"by": "sentence"}), **_WHOLE}),
     )
 
 

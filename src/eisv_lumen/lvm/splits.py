@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,7 +20,10 @@ __all__ = [
     "subsample",
     "take_articles",
     "take_corpus",
+    "whole_of",
 ]
+
+_PART = re.compile(r" \((?:[2-9]|[1-9]\d{1,2})\)$")
 
 
 def corpus_of(article_id: str) -> str:
@@ -39,6 +43,19 @@ def corpora(article_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(map(corpus_of, article_ids))))
 
 
+def whole_of(article_id: str) -> str:
+    """Return the name of what an article is a part of: `chunking.named_parts` adds a number.
+
+    Up to 999: a year in brackets is part of a title.
+
+    Examples
+    --------
+    >>> whole_of("kjv/Genesis (2)"), whole_of("kjv/Genesis"), whole_of("wiki/Hamlet (1948)")
+    ('kjv/Genesis', 'kjv/Genesis', 'wiki/Hamlet (1948)')
+    """
+    return _PART.sub("", article_id)
+
+
 def draw_articles(
     article_ids: Iterable[str], shares: Mapping[str, float], seed: int
 ) -> dict[str, tuple[str, ...]]:
@@ -47,9 +64,10 @@ def draw_articles(
     Parameters
     ----------
     article_ids
-        Names, in any order: the draw depends on the set alone.
+        Names, in any order: the draw depends on the set of wholes alone (`whole_of`), and parts of
+        one go to one split.
     shares
-        Split to its share of the articles; they sum to 1.
+        Split to its share of the wholes; they sum to 1.
     seed
         Of the draw.
 
@@ -61,11 +79,14 @@ def draw_articles(
     Raises
     ------
     InputError
-        The shares do not sum to 1, or a corpus has fewer articles than there are splits.
+        The shares do not sum to 1, or a corpus has fewer wholes than there are splits.
     """
     if any(s <= 0 for s in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
         raise InputError(f"shares {dict(shares)}: each must be above 0, and their sum 1")
-    every = sorted(set(article_ids))
+    parts: dict[str, list[str]] = {}
+    for name in sorted(set(article_ids)):
+        parts.setdefault(whole_of(name), []).append(name)
+    every = sorted(parts)
     out: dict[str, list[str]] = {split: [] for split in shares}
     for corpus in corpora(every):
         names = [name for name in every if corpus_of(name) == corpus]
@@ -80,7 +101,7 @@ def draw_articles(
         ends = np.rint(np.cumsum(list(shares.values())) * spare).astype(int)
         ends += np.arange(1, len(shares) + 1)
         for split, part in zip(shares, np.split(order, ends[:-1]), strict=True):
-            out[split] += [names[i] for i in part]
+            out[split] += [name for i in part for name in parts[names[i]]]
     return {split: tuple(sorted(names)) for split, names in out.items()}
 
 
@@ -174,7 +195,7 @@ def subsample(sequences: SequenceSet, n: int, seed: int) -> SequenceSet:
 
 
 def check_disjoint(splits: Mapping[str, SequenceSet]) -> None:
-    """Check that no article is in two splits.
+    """Check that no article is in two splits, nor parts of one.
 
     Raises
     ------
@@ -183,7 +204,7 @@ def check_disjoint(splits: Mapping[str, SequenceSet]) -> None:
     """
     home: dict[str, str] = {}
     for split, sequences in splits.items():
-        for name in sequences.article_ids:
+        for name in dict.fromkeys(map(whole_of, sequences.article_ids)):
             if name in home:
                 raise InputError(
                     f"article {name!r}: in {home[name]} and in {split}; split by whole articles, "

@@ -24,6 +24,8 @@ class WindowTable:
         Unit vectors of all chunks.
     first, last : (M,) int64
         First and last row of each row's article.
+    position : (M,) int64
+        Each row's place in its article; a chunk that was left out leaves a gap.
     starts : (N,) int64
         Row of each window's first context chunk.
     length : int
@@ -35,6 +37,7 @@ class WindowTable:
     vectors: Tensor
     first: Tensor
     last: Tensor
+    position: Tensor
     starts: Tensor
     length: int
     offset: int = 0
@@ -68,6 +71,7 @@ class WindowTable:
             resident(sequences.vectors.astype(np.float32)),
             resident(first.astype(np.int64)),
             resident(last.astype(np.int64)),
+            resident(sequences.position.astype(np.int64)),
             resident(np.sort(sequences.starts[usable]).astype(np.int64)),
             sequences.context_length,
             offset,
@@ -77,13 +81,9 @@ class WindowTable:
         """Return the number of windows, N."""
         return len(self.starts)
 
-    def take(self, windows: Tensor) -> WindowTable:
-        """Return the table of some windows, by their numbers."""
-        return replace(self, starts=self.starts[windows.to(self.starts.device)])
-
     def to(self, device: torch.device | str) -> WindowTable:
         """Return the table on a device."""
-        names = ("vectors", "first", "last", "starts")
+        names = ("vectors", "first", "last", "position", "starts")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def articles(self) -> list[Tensor]:
@@ -109,10 +109,12 @@ class WindowTable:
         return self.vectors[self.target_rows(windows)]
 
     def after(self, windows: Tensor, steps: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        """Chunks after the targets, (B, F, D), and where the article goes on so far, (B, F)."""
+        """Chunks so many places after the targets, (B, F, D), and where there is one, (B, F)."""
         target = self.target_rows(windows)[:, None]
-        rows = target + torch.tensor(steps, device=target.device)
-        present = rows <= self.last[target]
+        far = torch.tensor(steps, device=target.device)
+        inside = target + far <= self.last[target]
+        rows = torch.where(inside, target + far, target)
+        present = inside & (self.position[rows] - self.position[target] == far)
         return self.vectors[torch.where(present, rows, target)], present
 
     def distractors(self, windows: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Training a recipe: stage by stage, resumable at any moment, recorded whole."""
+"""Training a recipe: resumable at any moment, recorded whole."""
 
 # transformers and parts of torch are not annotated throughout.
 # mypy: allow-untyped-calls
@@ -6,19 +6,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 
 from ..errors import InputError
 from ..evaluation.report import installed_versions
-from ..files import read_json, write_json
-from .curriculum import Attempt, attempts, shortfalls, top_share
+from ..files import write_json
 from .mini import mini_test
 from .models import MODELS, VectorModel
 from .recipe import Recipe, check_recipe
@@ -29,19 +27,17 @@ from .runs import (
     claim,
     digest,
     is_main,
-    last_checkpoint,
+    remove,
     save_model,
     say,
 )
 from .sequences import SequenceSet
 from .splits import check_disjoint
+from .stages import train_stages
 from .table import WindowTable
-from .trainer import KillCriteria, LvmTrainer, Progress, ScheduledInputs, set_inputs
+from .trainer import training_arguments
 
-__all__ = ["build_model", "train", "training_arguments"]
-
-_ATTEMPT: Final = "attempt.json"
-_GATES: Final = "gates_5cat"
+__all__ = ["build_model", "train"]
 
 
 def train(
@@ -116,7 +112,7 @@ def train(
     say(f"{recipe.name}: {parameters} parameters, {len(table)} windows, {len(held)} to test on")
 
     started = time.perf_counter(), time.process_time()
-    stages, outcome = _stages(recipe, model, training, validation, folder, seed, device)
+    stages, outcome = train_stages(recipe, model, training, validation, folder, seed, device)
     record = run | {
         "outcome": outcome,
         "parameters": parameters,
@@ -132,7 +128,7 @@ def train(
     if is_main():
         save_model(model, folder / MODEL)
         write_json(folder / RECORD, record)
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        remove(folder / CHECKPOINTS)
     return record
 
 
@@ -154,154 +150,6 @@ def build_model(recipe: Recipe, dim: int, context_length: int) -> VectorModel:
     if recipe.inputs.position_scale:
         config.position_scale = 0.0
     return model_class(config)
-
-
-def training_arguments(
-    recipe: Recipe, folder: Path, seed: int, device: str | None, **ours: Any
-) -> Any:
-    """Build transformers' arguments of a recipe.
-
-    Raises
-    ------
-    InputError
-        A field has an unusable value.
-    """
-    from transformers import TrainingArguments
-
-    # A loss that is not finite is to be seen in the log, not to be averaged away.
-    defaults = {"logging_steps": 200, "save_total_limit": 2, "logging_nan_inf_filter": False}
-    stop = recipe.early_stopping
-    best = {"metric_for_best_model": stop.reading, "greater_is_better": True} if stop else {}
-    try:
-        return TrainingArguments(
-            **{
-                **defaults,
-                **recipe.training,
-                **best,
-                "load_best_model_at_end": stop is not None,
-                "output_dir": str(folder),
-                "seed": seed,
-                "use_cpu": device == "cpu",
-                "bf16": False,
-                "eval_strategy": "epoch",
-                "save_strategy": "epoch",
-                "dataloader_pin_memory": False,
-                "remove_unused_columns": False,
-                "report_to": "none",
-                "disable_tqdm": True,
-                "log_level": "error",
-                **ours,
-            }
-        )
-    except (TypeError, ValueError) as error:
-        raise InputError(f"recipe {recipe.name}, training: {error}") from error
-
-
-def _stages(
-    recipe: Recipe,
-    model: VectorModel,
-    training: SequenceSet,
-    validation: SequenceSet,
-    folder: Path,
-    seed: int,
-    device: str | None,
-) -> tuple[list[dict[str, Any]], str]:
-    """Train stage after stage, in place; return what each attempt found, and how it ended."""
-    done: list[dict[str, Any]] = []
-    for number, tries in enumerate(attempts(recipe), 1):
-        for attempt in tries:
-            done.append(
-                _attempt(recipe, attempt, model, training, validation, folder, seed, device)
-            )
-            if done[-1]["killed"]:
-                return done, done[-1]["killed"]
-            if not done[-1]["short"]:
-                break
-        if short := done[-1]["short"]:
-            return done, f"ended: stage {number} of the curriculum fell short: {', '.join(short)}"
-    return done, "finished"
-
-
-def _attempt(
-    recipe: Recipe,
-    attempt: Attempt,
-    model: VectorModel,
-    training: SequenceSet,
-    validation: SequenceSet,
-    folder: Path,
-    seed: int,
-    device: str | None,
-) -> dict[str, Any]:
-    """Train one attempt of a stage, in place; where it is done already, take its weights."""
-    from safetensors.torch import load_file
-    from transformers import EarlyStoppingCallback, PrinterCallback
-
-    place = folder / CHECKPOINTS / attempt.name
-    if (place / _ATTEMPT).exists():
-        model.load_state_dict(load_file(place / MODEL / "model.safetensors"))
-        set_inputs(model.config, recipe, attempt, attempt.epochs)
-        found: dict[str, Any] = read_json(place / _ATTEMPT)
-        return found
-    offset = int(recipe.model.get("offset", 0))
-    chosen = WindowTable.of(top_share(training, recipe.curriculum, attempt.share), offset)
-    held = WindowTable.of(validation, offset)
-    kill = KillCriteria(recipe.kill) if recipe.kill else None
-    stop = recipe.early_stopping
-    callbacks = [
-        ScheduledInputs(recipe, attempt),
-        Progress(),
-        *([kill] if kill else []),
-        *([EarlyStoppingCallback(stop.patience)] if stop else []),
-    ]
-    trainer = LvmTrainer(
-        recipe,
-        attempt,
-        chosen,
-        held,
-        model=model,
-        args=training_arguments(recipe, place, seed, device, num_train_epochs=attempt.epochs),
-        callbacks=callbacks,
-    )
-    trainer.remove_callback(PrinterCallback)
-    checkpoint = last_checkpoint(place)
-    if checkpoint:
-        say(f"resuming from {attempt.name}/{checkpoint.name}")
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    readings = mini_test(model, held.to(model.device))
-    gate = recipe.curriculum.gate if recipe.curriculum else {}
-    if _GATES in gate:
-        readings[_GATES] = _published_gates(model, validation)
-    found = {
-        "stage": attempt.stage,
-        "retry": attempt.retry,
-        "windows": len(chosen),
-        "epochs": trainer.state.epoch,
-        "steps": trainer.state.global_step,
-        "resumed_from": checkpoint.name if checkpoint else None,
-        "killed": kill.verdict if kill else "",
-        "short": shortfalls(readings, gate),
-        "readings": readings,
-        "log": trainer.state.log_history,
-    }
-    if is_main():
-        model.save_pretrained(place / MODEL)
-        write_json(place / _ATTEMPT, found)
-    return found
-
-
-def _published_gates(model: VectorModel, validation: SequenceSet) -> int:
-    """How many of the published tests A to D hold; E compares with another corpus."""
-    from .alignment.answers import articles_of, ask
-    from .alignment.published import published_tests
-    from .model_files import wrap
-
-    model.eval()
-    asked = wrap(model, "stage")
-    articles = articles_of(validation, asked.ahead)
-    said = ask(asked, articles)
-    assert said.vectors is not None
-    tests = published_tests(articles, said.vectors, ablated=said.ablated, rollout=said.rollout)
-    return sum(test.passed for test in tests)
 
 
 def _check_sets(training: SequenceSet, validation: SequenceSet) -> None:

@@ -1,10 +1,11 @@
-"""transformers' Trainer over resident rows, with our loss, the mini test, and what it decides."""
+"""transformers' Trainer over resident rows: its arguments, our loss, and the mini test."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -12,16 +13,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback
 
+from ..errors import InputError
 from .corruption import corrupt
-from .curriculum import Attempt, shortfalls
+from .curriculum import Attempt
 from .mini import mini_test
 from .models import VectorModel
 from .objective import article_loss, window_loss
 from .recipe import Recipe
-from .sections import Kill
 from .table import WindowTable
 
-__all__ = ["KillCriteria", "LvmTrainer", "Progress", "ScheduledInputs"]
+__all__ = ["LvmTrainer", "Progress", "ScheduledInputs", "training_arguments"]
 
 
 class _Numbers(Dataset[Tensor]):
@@ -130,6 +131,48 @@ def unwrapped(trainer: Trainer) -> VectorModel:
     return model
 
 
+def training_arguments(
+    recipe: Recipe, folder: Path, seed: int, device: str | None, **ours: Any
+) -> Any:
+    """Build transformers' arguments of a recipe.
+
+    Raises
+    ------
+    InputError
+        A field has an unusable value.
+    """
+    from transformers import TrainingArguments
+
+    # A loss that is not finite is to be seen in the log, not to be averaged away.
+    defaults = {"logging_steps": 200, "logging_nan_inf_filter": False}
+    stop = recipe.early_stopping
+    best = {"metric_for_best_model": stop.reading, "greater_is_better": True} if stop else {}
+    try:
+        return TrainingArguments(
+            **{
+                **defaults,
+                **recipe.training,
+                **best,
+                "load_best_model_at_end": False,  # taken from its checkpoint, resumed or not
+                "save_total_limit": 2,  # the last, and the best
+                "output_dir": str(folder),
+                "seed": seed,
+                "use_cpu": device == "cpu",
+                "bf16": False,
+                "eval_strategy": "epoch",
+                "save_strategy": "epoch",
+                "dataloader_pin_memory": False,
+                "remove_unused_columns": False,
+                "report_to": "none",
+                "disable_tqdm": True,
+                "log_level": "error",
+                **ours,
+            }
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"recipe {recipe.name}, training: {error}") from error
+
+
 class ScheduledInputs(TrainerCallback):
     """Sets `position_scale` and `last_slot_bias` of the model's configuration, step by step."""
 
@@ -150,29 +193,6 @@ def set_inputs(config: Any, recipe: Recipe, attempt: Attempt, epoch: float) -> N
         config.position_scale = inputs.position_scale.at(done) + attempt.position_more
     if inputs.last_slot_bias:
         config.last_slot_bias = inputs.last_slot_bias.at(done) + attempt.bias_more
-
-
-class KillCriteria(TrainerCallback):
-    """Stops training after a given epoch where the mini test falls short; `verdict` says why."""
-
-    def __init__(self, kill: Kill) -> None:
-        self.kill, self.verdict = kill, ""
-
-    def on_evaluate(
-        self,
-        args: Any,
-        state: Any,
-        control: Any,
-        metrics: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Judge once, after the epoch that the recipe names."""
-        if round(state.epoch or 0.0) != self.kill.after_epoch:
-            return
-        readings = {k.removeprefix("eval_"): v for k, v in (metrics or {}).items()}
-        if short := shortfalls(readings, self.kill.least):
-            self.verdict = f"killed after epoch {self.kill.after_epoch}: {', '.join(short)}"
-            control.should_training_stop = True
 
 
 class Progress(TrainerCallback):

@@ -7,9 +7,7 @@ nine rows, too: for states the student has the nine rules.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,23 +15,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
 from ..evaluation.report import installed_versions
 from ..expression.vocabulary import SHAPES
-from ..files import atomic_path, json_bytes, read_json, write_bytes, write_json
-from ..teacher.data import target_laws
+from ..files import write_bytes, write_json
+from ..teacher.data import target_laws, training_record
 from ..teacher.prompt import render_summaries, render_windows
 from ..teacher.recipe import DataRecipe
 from . import reader
+from .answers import Say, Teacher
 from .export import Net, Rows, make_student, write_student
 from .fit import NetRecipe, fit_mixed_rows, fit_net, fit_rows, rows_of_laws
-from .probe import BEGINNINGS, beginning_pmf
+from .probe import BEGINNINGS
 from .reader import Student
 
 __all__ = ["Asked", "DistilRecipe", "ask", "distil", "distil_law"]
 
 Floats = npt.NDArray[np.float64]
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -157,13 +154,8 @@ def distil(
         There is no trained teacher, or its tokenizer splits EISV tokens.
     """
     chosen, source, target_dir = recipe or DistilRecipe(), Path(folder), Path(out)
-    training = read_json(source / "training.json")
-    try:
-        data = DataRecipe.model_validate(training["recipe"]["data"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{source / 'training.json'}: no recipe of a teacher ({error})") from error
-    digest = _digest(source, chosen)
-    teacher = _Teacher(source, target_dir / "asked", digest, say)
+    training, data = training_record(source)
+    teacher = Teacher(source, target_dir / "asked", say)
     asked = ask(data, chosen.windows, chosen.seed)
     law = rows_of_laws(target_laws(data.target))
     balanced = asked.first_of_each(chosen.per_shape)
@@ -173,19 +165,19 @@ def distil(
         picked = np.concatenate([natural, balanced])
         weight = np.repeat([2 / 3, 1 / 3], [natural.size, balanced.size])
         weight /= np.repeat([natural.size, balanced.size], [natural.size, balanced.size])
-        laws = teacher.laws("whole", asked.take(picked))
+        laws = teacher.laws("whole", asked.take(picked).prompts)
         say("fitting the rows")
         rows, mixed = law, fit_mixed_rows(laws, weight, law, steps=chosen.row_steps)
-        begins = teacher.beginnings("begins", asked)
+        begins = teacher.beginnings("begins", asked.prompts)
         say("fitting the network")
         net = fit_net(asked.summary, begins, mixed, BEGINNINGS, chosen.net)
     else:
         shown = asked.take(balanced)
-        laws = teacher.laws("whole", shown)
+        laws = teacher.laws("whole", shown.prompts)
         rows = _mean_rows(laws, shown.shape, law)
     student = make_student(rows, net)
     record = {
-        "teacher": {"recipe": training["recipe"]["name"], "sha256": digest[0]},
+        "teacher": {"recipe": training["recipe"]["name"], "sha256": teacher.sha256},
         "style": data.style,
         "target": data.target,
         "recipe": asdict(chosen),
@@ -235,42 +227,6 @@ def distil_law(
     return record
 
 
-class _Teacher:
-    """Ask a teacher, or read what it has answered before."""
-
-    def __init__(self, folder: Path, kept: Path, digest: tuple[str, str], say: Say) -> None:
-        self._folder, self._kept, self._digest, self._say = folder, kept, digest, say
-        self._loaded: Any = None
-
-    def laws(self, name: str, asked: Asked) -> Floats:
-        from ..teacher.score import expression_pmf
-
-        return self._answers(name, asked, expression_pmf, 20)
-
-    def beginnings(self, name: str, asked: Asked) -> Floats:
-        return self._answers(name, asked, beginning_pmf, 5000)
-
-    def _answers(
-        self, name: str, asked: Asked, of: Callable[[Any, list[str]], Floats], part: int
-    ) -> Floats:
-        path = self._kept / f"{name}-{'-'.join(x[:12] for x in self._digest)}.npy"
-        if path.is_file():
-            answers: Floats = np.load(path, allow_pickle=False)
-            return answers
-        if self._loaded is None:
-            from ..teacher.base_models import load_teacher
-
-            self._loaded = load_teacher(self._folder)
-        found = []
-        for start in range(0, len(asked.prompts), part):
-            found.append(of(self._loaded, asked.prompts[start : start + part]))
-            self._say(f"asked {min(start + part, len(asked.prompts))} of {len(asked.prompts)}")
-        answers = np.concatenate(found)
-        with atomic_path(path) as aside, aside.open("wb") as stream:
-            np.save(stream, answers)
-        return answers
-
-
 def _mean_rows(laws: Floats, shape: npt.NDArray[np.int8], law: Rows) -> Rows:
     """Return a row for the mean law of each shape; a shape without windows keeps the law's own."""
     present = np.unique(shape)
@@ -279,19 +235,6 @@ def _mean_rows(laws: Floats, shape: npt.NDArray[np.int8], law: Rows) -> Rows:
     patterns, weights = law.patterns.copy(), law.weights.copy()
     patterns[present], weights[present] = found.patterns, found.weights
     return Rows(patterns, weights)
-
-
-def _digest(folder: Path, recipe: DistilRecipe) -> tuple[str, str]:
-    """Identify a teacher's weights, and what it is asked."""
-    model = folder / "model" if (folder / "model").is_dir() else folder
-    weights = sorted(model.glob("*.safetensors"))
-    if not weights:
-        raise InputError(f"{folder}: no trained model there; train one with `teacher train`")
-    sha = hashlib.sha256()
-    for path in weights:
-        sha.update(path.read_bytes())
-    asked = {k: v for k, v in asdict(recipe).items() if k not in ("net", "row_steps")}
-    return sha.hexdigest(), hashlib.sha256(json_bytes(asked)).hexdigest()
 
 
 def _write(student: Student, record: dict[str, Any], out: Path) -> None:

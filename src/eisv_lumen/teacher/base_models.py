@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -223,9 +224,15 @@ def _smollm2() -> Path:
         found.parent, dtype="float32", quantization_config=GgufConfig(dequantize=True), **where
     )
     aside = folder.with_name(f".{SMOLLM2}.{os.getpid()}")
-    model.save_pretrained(aside)
-    AutoTokenizer.from_pretrained(found.parent, **where).save_pretrained(aside)
-    aside.rename(folder)
+    try:
+        model.save_pretrained(aside)
+        AutoTokenizer.from_pretrained(found.parent, **where).save_pretrained(aside)
+        aside.rename(folder)
+    except OSError:
+        if not (folder / "config.json").is_file():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return folder
 
 

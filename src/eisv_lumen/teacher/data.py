@@ -26,10 +26,12 @@ __all__ = [
     "PARTS",
     "Corpus",
     "corpus_of_windows",
+    "facts_of_file",
     "read_corpus",
     "recipe_corpora",
     "recipe_examples",
     "target_laws",
+    "training_record",
 ]
 
 PARTS: Final = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -47,31 +49,42 @@ class Corpus:
         User messages.
     shape : ndarray, shape (n,), int8
         Positions in `SHAPES`.
-    balanced : int
-        How many at the beginning are balanced over the shapes and are to come first.
+    stages : tuple of int
+        Sizes of the parts that are to come one after another; none for a single one.
     """
 
     prompts: list[str]
     shape: npt.NDArray[np.int8]
-    balanced: int = 0
+    stages: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prompts)
 
 
 def target_laws(target: str, seed: int = 0) -> list[ExpressionLaw]:
-    """Return the nine laws to imitate: `initial`, or `learned` by feedback on the published mix."""
+    """Return the nine laws to imitate: `initial`, or `learned` by feedback on the published mix.
+
+    Raises
+    ------
+    InputError
+        The target is neither.
+    """
+    if target not in ("initial", "learned"):
+        raise InputError(f"target {target!r}: one of initial, learned")
     return baselines.feedback(seed) if target == "learned" else baselines.initial()
 
 
 def recipe_examples(data: DataRecipe, corpus: Corpus) -> Examples:
     """Return a corpus with draws from the recipe's target law, in the order that it asks for."""
     prompts, shape = corpus.prompts, corpus.shape
-    if data.named_first or corpus.balanced:
+    if data.named_first or len(corpus.stages) > 1:
         rng = np.random.default_rng(data.seed)
-        k = corpus.balanced
+        stages = corpus.stages or (len(corpus),)
         # As they come, shapes stand in blocks.
-        order = np.concatenate([rng.permutation(k), k + rng.permutation(len(prompts) - k)])
+        starts = np.cumsum([0, *stages[:-1]])
+        order = np.concatenate(
+            [start + rng.permutation(n) for start, n in zip(starts, stages, strict=True)]
+        )
         named = rng.choice(shape, data.named_first)
         prompts = [f"SHAPE: {SHAPES[code]}" for code in named] + [prompts[i] for i in order]
         shape = np.concatenate([named, shape[order]])
@@ -121,19 +134,46 @@ def read_corpus(
     from ..trajectory.dataset import read_table, windows_from_table
     from ..trajectory.sources.summaries import for_fitting, read_summaries
 
-    recipe = DataRecipe.model_validate(read_json(Path(folder) / "training.json")["recipe"]["data"])
+    record, recipe = training_record(folder)
     if data is None:
+        if "data" in record:
+            raise InputError(
+                f"{folder}: learned windows of {record['data']['windows']}, which have no test "
+                "part; say with --data what it is to be evaluated on"
+            )
         return recipe_corpora(recipe, ["test"])["test"], {"windows": "test part of the recipe"}
     path = Path(data)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    facts = {"windows": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    facts = facts_of_file(path)
     if path.suffix == ".jsonl":
         kept = read_summaries(path)
         kept = kept.take(~for_fitting(kept.id))
         facts["half"] = "kept for evaluation (ids that are no multiples of 4)"
         return Corpus(render_summaries(kept.values, recipe.style, kept.shape), kept.shape), facts
     return corpus_of_windows([windows_from_table(read_table(path))], recipe), facts
+
+
+def training_record(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], DataRecipe]:
+    """Return what `train` wrote of a teacher, and its recipe's section `data`.
+
+    Raises
+    ------
+    InputError
+        There is no `training.json`, or it is of something else.
+    """
+    path = Path(folder) / "training.json"
+    record: Any = read_json(path)
+    try:
+        return record, DataRecipe.model_validate(record["recipe"]["data"])
+    except (KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a record of `teacher train` ({reason})") from error
+
+
+def facts_of_file(path: Path) -> dict[str, Any]:
+    """Return what a record says of a file of windows: its name and SHA-256."""
+    return {"windows": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dict[str, Corpus]:
@@ -157,32 +197,34 @@ def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dic
     if data.source in ("synthetic", "blend"):
         parts = _finite(data)
         return {name: corpus_of_windows(parts[name], data) for name in names}
-    corpora = {}
-    for k, name in enumerate(PARTS):
-        if name not in names:
-            continue
-        seed = 3 * data.seed + k
-        if data.source == "summaries":
-            from ..trajectory.lumen_like import balanced_summaries, summaries_like_real
+    make = _summaries if data.source == "summaries" else _balanced
+    seeds = {name: 3 * data.seed + k for k, name in enumerate(PARTS)}
+    return {name: make(data, name == "train", seeds[name]) for name in PARTS if name in names}
 
-            n = data.n if name == "train" else min(data.n, 9 * _HELD_OUT)
-            if n == 0:
-                raise InputError("data.n is 0: say how many summaries")
-            shape, summary = summaries_like_real(n, seed)
-            balanced = data.balanced_first if name == "train" else 0
-            if balanced:
-                first = balanced_summaries(balanced, seed)
-                shape = np.concatenate([first[0], shape])
-                summary = np.concatenate([first[1], summary])
-            prompts = render_summaries(summary, data.style, shape)
-            corpora[name] = Corpus(prompts, shape, balanced)
-        else:
-            from ..trajectory.lumen_like import balanced_windows
 
-            n = data.per_shape if name == "train" else min(data.per_shape, _HELD_OUT)
-            windows = balanced_windows(n, window=data.window, seed=seed)
-            corpora[name] = corpus_of_windows([windows], data)
-    return corpora
+def _summaries(data: DataRecipe, training: bool, seed: int) -> Corpus:
+    """Return summaries of a run of the process; in training, balanced ones before them."""
+    from ..trajectory.lumen_like import balanced_summaries, summaries_like_real
+
+    n = data.n if training else min(data.n, 9 * _HELD_OUT)
+    if n == 0:
+        raise InputError("data.n is 0: say how many summaries")
+    parts = [summaries_like_real(n, seed)]
+    if training and data.balanced_first:
+        parts.insert(0, balanced_summaries(data.balanced_first, seed))
+    shape, summary = (np.concatenate(column) for column in zip(*parts, strict=True))
+    prompts = render_summaries(summary, data.style, shape)
+    return Corpus(prompts, shape, tuple(len(part[0]) for part in parts))
+
+
+def _balanced(data: DataRecipe, training: bool, seed: int) -> Corpus:
+    """Return balanced windows of the process; in training, shorter ones before them."""
+    from ..trajectory.lumen_like import balanced_windows
+
+    n = data.per_shape if training else min(data.per_shape, _HELD_OUT)
+    counts = [*(sorted(data.shorter_first.items()) if training else ()), (data.window, n)]
+    parts = [balanced_windows(each, window=states, seed=seed) for states, each in counts]
+    return replace(corpus_of_windows(parts, data), stages=tuple(map(len, parts)))
 
 
 def _finite(data: DataRecipe) -> dict[str, list[Windows]]:

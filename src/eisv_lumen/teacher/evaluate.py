@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,9 +19,8 @@ from ..evaluation.gates import calibrated_gates, published_gates
 from ..evaluation.protocol import DECODINGS, INHERITED, Spoken, score
 from ..evaluation.report import DecodedResult, Decoding, EvalReport, provenance
 from ..expression.law import ExpressionLaw
-from ..files import read_json
 from .base_models import load_teacher
-from .data import target_laws
+from .data import target_laws, training_record
 from .generate import generate
 from .prompt import Parsed, parse
 from .score import answer_log_probs
@@ -129,8 +127,8 @@ def teacher_report(
     InputError
         There is no trained teacher in the folder, or as for `evaluate_teacher`.
     """
-    record = read_json(Path(folder) / "training.json")
-    taught = record["recipe"]["data"]["target"]
+    record, recipe = training_record(folder)
+    taught = recipe.target
     report = EvalReport(
         kind="measured",
         name=name,
@@ -150,7 +148,9 @@ def teacher_report(
             command,
             seed=seed,
             data={**data, "draws": draws, "training_sha256": record["data_sha256"]},
-            model={k: record[k] for k in ("parameters", "steps", "cpu_s", "wall_s")},
+            model={
+                k: record[k] for k in ("parameters", "steps", "cpu_s", "wall_s", "resumed_from")
+            },
             recipe=record["recipe"],
         ),
     )

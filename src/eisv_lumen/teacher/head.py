@@ -44,6 +44,7 @@ def silent_words(weight: torch.Tensor, answered: Collection[int]) -> torch.Tenso
 
 def answer_loss(
     states: torch.Tensor,
+    at: torch.Tensor,
     labels: torch.Tensor,
     weight: torch.Tensor,
     silent: torch.Tensor | None,
@@ -53,9 +54,11 @@ def answer_loss(
     Parameters
     ----------
     states
-        (n, hidden), each the one that its label follows.
+        (n, hidden); several labels may follow one.
+    at
+        (m,), which state each label follows.
     labels
-        (n,); `IGNORED` is left out.
+        (m,); `IGNORED` is left out.
     weight
         (vocabulary, hidden), the head.
     silent
@@ -63,20 +66,20 @@ def answer_loss(
     """
     import torch
 
+    answer = labels != IGNORED
+    at, labels = at[answer], labels[answer]
+    # Outside autocast: a frozen base's head may be in bfloat16 where the states are not.
+    states = states.to(weight.dtype)
     if silent is None:
-        logits = states @ weight.t()
+        logits = (states @ weight.t()).float()
     else:
         # The mean of equal rows is each of them, and hands each its own share of the gradient.
         silent = silent.to(weight.device)
         spoken = ~silent
         mean = silent.to(weight) / silent.sum() @ weight
         rows = torch.cat([weight.index_select(0, spoken.nonzero()[:, 0]), mean[None]])
-        logits = states @ rows.t()
-        number = torch.zeros(logits.shape[1])
+        number = torch.zeros(len(rows), device=weight.device)
         number[-1] = silent.sum().log()
-        logits = logits + number.to(logits)
-        place = spoken.cumsum(0) - 1
-        labels = torch.where(labels == IGNORED, IGNORED, place[labels.clamp(min=0)])
-    return torch.nn.functional.cross_entropy(
-        logits.float(), labels, ignore_index=IGNORED, reduction="sum"
-    )
+        logits = (states @ rows.t()).float() + number
+        labels = (spoken.cumsum(0) - 1)[labels]
+    return (logits.logsumexp(-1).index_select(0, at) - logits[at, labels]).sum()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -32,6 +32,10 @@ _OURS: Final = {
     "packing": "packing would let examples see each other",
     "trust_remote_code": "no code of the Hub is executed",
     "resume_from_checkpoint": "--resume does it",
+    "eval_strategy": "`teacher evaluate` does it, against floors and ceilings",
+    "label_smoothing_factor": "the loss is plain cross-entropy",
+    "loss_type": "the loss is plain cross-entropy",
+    "average_tokens_across_devices": "ranks take the step of one process",
 }
 """Fields of SFTConfig that are no recipe's to set, and whose they are."""
 
@@ -51,9 +55,11 @@ class DataRecipe(BaseModel):
     evenly, and so do those of windows that follow one another.
 
     `named_first`: so many prompts that name a shape and nothing else come before the windows, for a
-    blind model to learn the voice before the eyes. `balanced_first`: so many summaries, balanced
-    over the shapes, come before those in the natural mix, which shows rare shapes rarely. Both take
-    `train_sampling_strategy: sequential` to come first.
+    blind model to learn the voice before the eyes. `shorter_first`: by their number of states, so
+    many windows a shape come before those of `window` states: ranges and peaks are found sooner
+    among few states, and what finds them finds them among many. `balanced_first`: so many
+    summaries, balanced over the shapes, come before those in the natural mix, which shows rare
+    shapes rarely. All take `train_sampling_strategy: sequential` to come first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,6 +77,7 @@ class DataRecipe(BaseModel):
     whole: int = Field(0, ge=0)
     stratified: bool = False
     named_first: int = Field(0, ge=0)
+    shorter_first: dict[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=1)]] = {}
     balanced_first: int = Field(0, ge=0)
     target: Literal["initial", "learned"] = "initial"
     seed: int = Field(42, ge=0)
@@ -81,6 +88,10 @@ class DataRecipe(BaseModel):
             raise ValueError(f"whole={self.whole} of draws={self.draws} answers: give at most all")
         if self.balanced_first and self.source != "summaries":
             raise ValueError("balanced_first is for source summaries; lumen_like is balanced")
+        if self.shorter_first and self.source != "lumen_like":
+            raise ValueError("shorter_first is for source lumen_like")
+        if any(states >= self.window for states in self.shorter_first):
+            raise ValueError(f"shorter_first: give fewer states than window={self.window}")
         return self
 
 
@@ -144,6 +155,11 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     for field in found.training:
         if field in _OURS:
             raise InputError(f"{recipe}, training.{field}: not a recipe's to set: {_OURS[field]}")
+    longest = found.training.get("max_length", 1)
+    if type(longest) is not int or longest < 1:
+        raise InputError(
+            f"{recipe}, training.max_length={longest!r}: give a whole number of tokens"
+        )
     return found
 
 

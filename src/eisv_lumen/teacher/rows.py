@@ -36,7 +36,7 @@ def training_rows(
     Raises
     ------
     InputError
-        A row is longer than `max_length`.
+        A prompt and one of its answers are longer than `max_length`.
     """
     from datasets import Dataset
 
@@ -45,16 +45,13 @@ def training_rows(
     lines = [first_line(tokenizer, answer) for answer in answers] if examples.whole else answers
     to_end = _learned_whole(examples).tolist()
     lay_out = answer_tree if has_trees(examples) else _one_row
-    rows = [
-        lay_out(
-            prompt,
-            [(answers if end else lines)[place[i]] for i, end in zip(drawn, ends, strict=True)],
-        )
-        for prompt, drawn, ends in zip(
-            prompt_ids(tokenizer, examples.prompts), examples.drawn.tolist(), to_end, strict=True
-        )
+    learned = [
+        [(answers if end else lines)[place[i]] for i, end in zip(drawn, ends, strict=True)]
+        for drawn, ends in zip(examples.drawn.tolist(), to_end, strict=True)
     ]
-    longest = max(len(row["input_ids"]) for row in rows)
+    pairs = list(zip(prompt_ids(tokenizer, examples.prompts), learned, strict=True))
+    rows = [lay_out(*pair) for pair in pairs]
+    longest = max(len(prompt) + max(map(len, said)) for prompt, said in pairs)
     if max_length is not None and longest > max_length:
         raise InputError(
             f"training.max_length={max_length}: an example has {longest} tokens; raise it, or "

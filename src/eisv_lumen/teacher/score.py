@@ -13,7 +13,7 @@ from ..expression.law import EXPRESSIONS
 from ..expression.vocabulary import TOKENS
 from .examples import answer_ids, prompt_ids
 from .ranks import deal
-from .tree import IGNORED, answer_states, answer_tree, model_inputs
+from .tree import IGNORED, answer_states, answer_tree, label_nodes, model_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -103,11 +103,10 @@ def _log_probs(model: Any, inputs: dict[str, torch.Tensor], temperature: float) 
 
     given = {name: column.to(model.device) for name, column in inputs.items()}
     logits = model.get_output_embeddings()(answer_states(model, given)).float() / temperature
-    labels = given["labels"].flatten()
-    steps = -torch.nn.functional.cross_entropy(
-        logits, labels, ignore_index=IGNORED, reduction="none"
-    )
-    return np.asarray(steps.view(given["labels"].shape).double().cpu().numpy())
+    labels, at = given["labels"].flatten(), label_nodes(given)
+    chosen = logits[at, labels.clamp(min=0)] - logits.logsumexp(-1)[at]
+    steps = torch.where(labels == IGNORED, 0.0, chosen).view(given["labels"].shape)
+    return np.asarray(steps.double().cpu().numpy())
 
 
 def expression_pmf(teacher: Teacher, prompts: Sequence[str], *, temperature: float = 1.0) -> Floats:

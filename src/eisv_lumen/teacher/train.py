@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ from .examples import Examples
 from .head import silent_words
 from .recipe import Recipe, check_model_fields, lora_config, sft_config
 from .rows import has_trees, training_rows
-from .trainer import progress, say, trainer_class
+from .trainer import Clock, progress, say, trainer_class
 from .tree import IGNORED, TreeCollator
 
 __all__ = ["check_recipe", "train"]
@@ -36,6 +35,7 @@ def train(
     *,
     resume: bool = True,
     device: str | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train a teacher.
 
@@ -53,17 +53,19 @@ def train(
         not been interrupted; a finished run is not repeated. Otherwise begin anew.
     device
         As for `choose_placement`.
+    facts
+        What the record should say besides, where the examples are not the recipe's own.
 
     Returns
     -------
     dict
-        The content of `training.json`.
+        The content of `training.json`; its seconds are those of all legs of a resumed run.
 
     Raises
     ------
     InputError
-        The recipe has a field that TRL, PEFT or Qwen3 does not know, the base cannot be had, or
-        `out` holds another run. Nothing is written then.
+        The recipe has a field that TRL, PEFT or Qwen3 does not know, the base cannot be had, an
+        example is too long, or `out` holds another run. Nothing is written or removed then.
     """
     _keep_to_ourselves()
     folder = Path(out)
@@ -71,10 +73,13 @@ def train(
     lora = lora_config(recipe)
     placement = choose_placement(device)
     args = _arguments(recipe, folder, placement)
-    run = {"recipe": recipe.model_dump(mode="json"), "data_sha256": examples.digest()}
+    run = {"recipe": recipe.model_dump(mode="json"), "data_sha256": examples.digest()} | (
+        facts or {}
+    )
     is_main = int(os.environ.get("RANK", "0")) == 0
-    done = _claim(folder, run, resume, is_main)
+    done = _finished(folder, run) if resume else None
     if done is not None:
+        say(f"{folder}: already trained", is_main)
         return done
     say(f"device {placement.device}, {placement.dtype}: {placement.reason}", is_main)
     frozen = placement.dtype if lora is not None else "float32"
@@ -85,10 +90,12 @@ def train(
         model.to("mps")
     rows, counts = training_rows(tokenizer, examples, recipe.training.get("max_length", 512))
     say(f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out", is_main)
+    if is_main:
+        _begin(folder, run, resume)
 
     from transformers import PrinterCallback
 
-    started = time.perf_counter(), time.process_time()
+    clock = Clock()
     answered = {label for row in rows["labels"] for label in row} - {IGNORED}
     silent = silent_words(model.get_output_embeddings().weight, answered) if lora is None else None
     trainer = trainer_class(recipe.muon_learning_rate, silent)(
@@ -98,7 +105,7 @@ def train(
         processing_class=tokenizer,
         peft_config=lora,
         data_collator=TreeCollator(tokenizer.pad_token_id) if has_trees(examples) else None,
-        callbacks=[progress()],
+        callbacks=[progress(clock)],
     )
     trainer.remove_callback(PrinterCallback)
     checkpoint = _last_checkpoint(folder / _CHECKPOINTS)
@@ -115,8 +122,7 @@ def train(
         **counts,
         "steps": trainer.state.global_step,
         "resumed_from": checkpoint.name if checkpoint else None,
-        "wall_s": round(time.perf_counter() - started[0], 3),
-        "cpu_s": round(time.process_time() - started[1], 3),
+        **clock.read(),
         "loss_curve": [
             [entry["step"], entry["loss"]] for entry in trainer.state.log_history if "loss" in entry
         ],
@@ -173,26 +179,28 @@ def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
     )
 
 
-def _claim(folder: Path, run: dict[str, Any], resume: bool, is_main: bool) -> dict[str, Any] | None:
-    """Make the folder this run's; return the record of the run where it is already done."""
+def _finished(folder: Path, run: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the record of a run where it is done; refuse a folder that holds another one."""
+    if not (folder / _RUN).exists():
+        return None
+    if read_json(folder / _RUN) != run:
+        raise InputError(
+            f"{folder}: holds a run of another recipe or other data; choose another --out, or "
+            "--no-resume to replace it"
+        )
+    if not ((folder / _RECORD).exists() and (folder / _MODEL).is_dir()):
+        return None
+    record: dict[str, Any] = read_json(folder / _RECORD)
+    return record
+
+
+def _begin(folder: Path, run: dict[str, Any], resume: bool) -> None:
+    """Make the folder this run's; what it held of another is gone, its record first."""
     if not resume:
-        if is_main:
-            for name in (_CHECKPOINTS, _MODEL):
-                shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / _RECORD).unlink(missing_ok=True)
-    elif (folder / _RUN).exists():
-        if read_json(folder / _RUN) != run:
-            raise InputError(
-                f"{folder}: holds a run of another recipe or other data; choose another --out, or "
-                "--no-resume to replace it"
-            )
-        if (folder / _RECORD).exists():
-            say(f"{folder}: already trained", is_main)
-            record: dict[str, Any] = read_json(folder / _RECORD)
-            return record
-    if is_main:
-        write_json(folder / _RUN, run)
-    return None
+        (folder / _RECORD).unlink(missing_ok=True)
+        for name in (_CHECKPOINTS, _MODEL):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    write_json(folder / _RUN, run)
 
 
 def _last_checkpoint(folder: Path) -> Path | None:

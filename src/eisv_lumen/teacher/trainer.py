@@ -1,17 +1,18 @@
-"""The trainer: TRL's, with the same loss for less work, and what it says on the way."""
+"""The trainer: TRL's, with the same loss for less work, its clock, and what it says on the way."""
 
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from .head import answer_loss
-from .tree import IGNORED, answer_states
+from .tree import IGNORED, answer_states, label_nodes
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["progress", "say", "trainer_class"]
+__all__ = ["Clock", "progress", "say", "trainer_class"]
 
 
 def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
@@ -20,6 +21,7 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
     TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
     four fifths of a step of the tiny base, and all but the answers' positions are thrown away.
     """
+    import torch
     from trl import SFTTrainer  # type: ignore[attr-defined]
 
     class AnswerTrainer(SFTTrainer):
@@ -41,7 +43,11 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
 
         def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
             _mask_repeats(self, batch_samples)
-            return super()._get_num_items_in_batch(batch_samples, device)
+            # A tree's labels stand where they are told from: none of them is shifted away.
+            counted = [
+                b | {"shift_labels": b["labels"]} if "node" in b else b for b in batch_samples
+            ]
+            return super()._get_num_items_in_batch(counted, device)
 
         def floating_point_ops(self, inputs: Any) -> int:
             return 0  # not reported; Trainer would count the parameters at every step
@@ -55,19 +61,21 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
         ) -> Any:
             labels = inputs["labels"]
             if "node" in inputs:
-                states, labels = answer_states(model, inputs), labels.flatten()
+                states, at, labels = (
+                    answer_states(model, inputs),
+                    label_nodes(inputs),
+                    labels.flatten(),
+                )
             else:
                 given = {name: value for name, value in inputs.items() if name != "labels"}
                 found = model(**given, use_cache=False, output_hidden_states=True, logits_to_keep=1)
                 answer = labels[:, 1:] != IGNORED
-                states = found.hidden_states[-1][:, :-1][answer]
-                labels = labels[:, 1:][answer]
+                states, labels = found.hidden_states[-1][:, :-1][answer], labels[:, 1:][answer]
+                at = torch.arange(len(labels), device=labels.device)
             head = cast(Any, self.model).get_output_embeddings().weight
-            total = answer_loss(states, labels, head, silent)
-            if num_items_in_batch is None:
-                loss = total / (labels != IGNORED).sum()
-            else:  # counted over all ranks; the ranks' gradients are averaged
-                loss = total / num_items_in_batch * self.accelerator.num_processes
+            total = answer_loss(states, at, labels, head, silent)
+            # Counted over all ranks, whose gradients are averaged.
+            loss = total / num_items_in_batch * self.accelerator.num_processes
             return (loss, {"states": states}) if return_outputs else loss
 
     return AnswerTrainer
@@ -88,13 +96,37 @@ def _mask_repeats(trainer: Any, batches: list[Any]) -> None:
     labels[left:] = IGNORED
 
 
-def progress() -> Any:
-    """Return a callback that says step and loss."""
+class Clock:
+    """Seconds of a run, those of the legs before a resume included."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter(), time.process_time()
+        self._before = (0.0, 0.0)
+
+    def go_on(self, log_history: list[dict[str, Any]]) -> None:
+        """Take up the seconds that were last logged before the checkpoint."""
+        logged = [entry for entry in log_history if "wall_s" in entry]
+        if logged:
+            self._before = logged[-1]["wall_s"], logged[-1]["cpu_s"]
+
+    def read(self) -> dict[str, float]:
+        """Return `wall_s` and `cpu_s`."""
+        now = time.perf_counter(), time.process_time()
+        found = [b + n - s for b, n, s in zip(self._before, now, self._started, strict=True)]
+        return {"wall_s": round(found[0], 3), "cpu_s": round(found[1], 3)}
+
+
+def progress(clock: Clock) -> Any:
+    """Return a callback that says step and loss, and logs the clock for a later resume."""
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            clock.go_on(state.log_history)
+
         def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             logs = state.log_history[-1]
+            logs |= clock.read()
             if state.is_world_process_zero and "loss" in logs:
                 say(f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}", True)
 

@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["IGNORED", "TreeCollator", "answer_states", "answer_tree", "model_inputs"]
+__all__ = ["IGNORED", "TreeCollator", "answer_states", "answer_tree", "label_nodes", "model_inputs"]
 
 IGNORED: Final = -100
 """The label that PyTorch's and TRL's losses leave out."""
@@ -106,13 +106,11 @@ def _padded(rows: Sequence[Sequence[int]], fill: int) -> np.ndarray[tuple[int, i
 
 
 def answer_states(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return what the model's head is given before each label, (rows · L, hidden).
+    """Return what the model's head is given at each node, (rows · A, hidden).
 
     Gradients flow through the cache. In the last layer the prompt's tokens are keys and values
     alone: nothing else of theirs is differentiated.
     """
-    import torch
-
     given = {k: inputs[k] for k in ("input_ids", "attention_mask", "position_ids")}
     cache = None
     if inputs["prompt_ids"].shape[1]:
@@ -125,10 +123,17 @@ def answer_states(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         output_hidden_states=True,
         logits_to_keep=1,
     )
-    states: torch.Tensor = found.hidden_states[-1]
-    n, size, _ = states.shape
-    at = inputs["node"] + size * torch.arange(n, device=states.device)[:, None]
-    return states.flatten(0, 1).index_select(0, at.flatten())
+    states: torch.Tensor = found.hidden_states[-1].flatten(0, 1)
+    return states
+
+
+def label_nodes(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the position among `answer_states` of the node that each label follows, (rows · L)."""
+    import torch
+
+    rows, size = inputs["input_ids"].shape
+    start = size * torch.arange(rows, device=inputs["node"].device)
+    return (inputs["node"] + start[:, None]).flatten()
 
 
 @dataclass

@@ -42,6 +42,9 @@ def embed(
     at_most: Annotated[
         int | None, typer.Option(min=1, help="Chunks of an article at most, its first.")
     ] = None,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Keep the rest, too, as articles `NAME (2)`, …")
+    ] = False,
     articles: Annotated[
         int | None, typer.Option(min=1, help="Draw so many articles; all by default.")
     ] = None,
@@ -70,6 +73,8 @@ def embed(
 
       eisv-lumen lvm embed notes/ --out runs/notes --by paragraph --min-words 10
 
+      eisv-lumen lvm embed kjv --out runs/lvm/kjv --parts
+
       eisv-lumen lvm embed corpus.parquet --out runs/c --encoder sentence-transformers/gtr-t5-base
     """
     from dataclasses import asdict
@@ -82,6 +87,7 @@ def embed(
     from ...lvm.texts import usual_cut
 
     given = {"by": by, "words": words, "min_words": min_words, "at_most": at_most}
+    given["parts"] = parts or None
     how = usual_cut(source, {k: v for k, v in given.items() if v is not None})
     found = read_articles(source, text_column=text_column, id_column=id_column, split=split)
     drawn = draw(found, articles or len(found), seed)

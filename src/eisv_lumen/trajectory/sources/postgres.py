@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from ...eisv import EISV_DIMS
 from ...errors import InputError
@@ -20,6 +21,9 @@ FROM core.agent_state
 ORDER BY identity_id, recorded_at
 """
 _ROWS_A_TRIP = 10_000
+_PARAMETER = re.compile(r"(?<=[?&])([^=&?]*)=[^&]*")
+# As libpq reads it: any character but a slash. Up to the last @, should one not be escaped.
+_USER_PASSWORD = re.compile(r"^(\w+://[^:@/?]*):(?!\d*/).*@")
 
 
 def is_postgres(source: object) -> bool:
@@ -84,10 +88,14 @@ def _numbers(values: list[Any], place: str) -> list[float]:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)).geturl()
+    """Return an address as it may be shown; libpq takes secrets in the query, too."""
+    return _USER_PASSWORD.sub(r"\1@", _PARAMETER.sub(_masked, url))
+
+
+def _masked(parameter: re.Match[str]) -> str:
+    """Return a parameter of the query, `***` for a secret's value; names may be escaped."""
+    secret = unquote(parameter[1]).lower() in ("password", "sslpassword")
+    return f"{parameter[1]}=***" if secret else parameter[0]
 
 
 def _mend(error: Exception) -> str:

@@ -1,0 +1,131 @@
+"""Stages of a training run: each trained from its last checkpoint, or taken as it was left."""
+
+# transformers and parts of torch are not annotated throughout.
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import InputError
+from ..files import read_json, write_json
+from .curriculum import Attempt, attempts, shortfalls, top_share
+from .mini import mini_test
+from .models import VectorModel
+from .recipe import Recipe
+from .runs import CHECKPOINTS, MODEL, STATE, is_main, last_checkpoint, say, take_saved
+from .sequences import SequenceSet
+from .stopping import Stops, is_over, kept_step, verdict
+from .table import WindowTable
+from .trainer import LvmTrainer, Progress, ScheduledInputs, training_arguments
+
+__all__ = ["train_stages"]
+
+_ATTEMPT: Final = "attempt.json"
+_GATES: Final = "gates_5cat"
+
+
+def train_stages(
+    recipe: Recipe,
+    model: VectorModel,
+    training: SequenceSet,
+    validation: SequenceSet,
+    folder: Path,
+    seed: int,
+    device: str | None,
+) -> tuple[list[dict[str, Any]], str]:
+    """Train stage after stage, in place; return what each attempt found, and how it ended."""
+    done: list[dict[str, Any]] = []
+    for number, tries in enumerate(attempts(recipe), 1):
+        for attempt in tries:
+            done.append(
+                _attempt(recipe, attempt, model, training, validation, folder, seed, device)
+            )
+            if done[-1]["killed"]:
+                return done, done[-1]["killed"]
+            if not done[-1]["short"]:
+                break
+        if short := done[-1]["short"]:
+            return done, f"ended: stage {number} of the curriculum fell short: {', '.join(short)}"
+    return done, "finished"
+
+
+def _attempt(
+    recipe: Recipe,
+    attempt: Attempt,
+    model: VectorModel,
+    training: SequenceSet,
+    validation: SequenceSet,
+    folder: Path,
+    seed: int,
+    device: str | None,
+) -> dict[str, Any]:
+    """Train one attempt of a stage, in place; where it is done already, take its weights."""
+    from transformers import PrinterCallback
+
+    place = folder / CHECKPOINTS / attempt.name
+    if (place / _ATTEMPT).exists():
+        take_saved(model, place / MODEL)
+        found: dict[str, Any] = read_json(place / _ATTEMPT)
+        return found
+    offset = int(recipe.model.get("offset", 0))
+    chosen = WindowTable.of(top_share(training, recipe.curriculum, attempt.share), offset)
+    held = WindowTable.of(validation, offset)
+    trainer = LvmTrainer(
+        recipe,
+        attempt,
+        chosen,
+        held,
+        model=model,
+        args=training_arguments(recipe, place, seed, device, num_train_epochs=attempt.epochs),
+        callbacks=[ScheduledInputs(recipe, attempt), Progress(), Stops(recipe)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    last = before = last_checkpoint(place)
+    if before:
+        say(f"resuming from {attempt.name}/{before.name}")
+    if before is None or not is_over(recipe, read_json(before / STATE)):
+        trainer.train(resume_from_checkpoint=str(before) if before else None)
+        trainer.accelerator.wait_for_everyone()
+        last = last_checkpoint(place)
+    if last is None:  # each epoch ends with one
+        raise InputError(f"recipe {recipe.name}, training: not one epoch; ask for more")
+    # From the files, where training ended a moment ago, too: so both ways are one.
+    state = read_json(last / STATE)
+    take_saved(model, place / f"checkpoint-{kept_step(recipe, state)}")
+    readings = mini_test(model, held.to(model.device))
+    gate = recipe.curriculum.gate if recipe.curriculum else {}
+    if _GATES in gate:
+        readings[_GATES] = _published_gates(model, validation)
+    found = {
+        "stage": attempt.stage,
+        "retry": attempt.retry,
+        "windows": len(chosen),
+        "epochs": state["epoch"],
+        "steps": state["global_step"],
+        "resumed_from": before.name if before else None,
+        "killed": verdict(recipe.kill, state["log_history"]),
+        "short": shortfalls(readings, gate),
+        "readings": readings,
+        "log": state["log_history"],
+    }
+    if is_main():
+        model.save_pretrained(place / MODEL)
+        write_json(place / _ATTEMPT, found)
+    return found
+
+
+def _published_gates(model: VectorModel, validation: SequenceSet) -> int:
+    """How many of the published tests A to D hold; E compares with another corpus."""
+    from .alignment.answers import articles_of, ask
+    from .alignment.published import published_tests
+    from .model_files import wrap
+
+    model.eval()
+    asked = wrap(model, "stage")
+    articles = articles_of(validation, asked.ahead)
+    said = ask(asked, articles)
+    assert said.vectors is not None
+    tests = published_tests(articles, said.vectors, ablated=said.ablated, rollout=said.rollout)
+    return sum(test.passed for test in tests)
