@@ -100,7 +100,7 @@ def test_what_was_trained_can_be_published_as_it_lies(
     [first] = [
         g for g in read_alignments([published / "report.json"])[0][0].gates if g.name == "G1"
     ]
-    assert f"{first.value:.3f} bits" in (published / "README.md").read_text()
+    assert f"{first.value:.3f} bits".replace("-", "−") in (published / "README.md").read_text()
 
 
 def test_a_text_too_short_is_refused_before_it_is_embedded(tmp_path: Path) -> None:

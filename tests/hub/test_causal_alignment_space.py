@@ -231,9 +231,9 @@ def test_every_figure_of_the_card_is_that_of_the_report(run: Path) -> None:
     for gate in report.gates:
         row = next(line for line in text.splitlines() if line.startswith(f"| {gate.name} "))
         for number in (gate.value, gate.low, gate.high, gate.floor, gate.ceiling):
-            assert f"{number:.3f}" in row
+            assert f"{number:.3f}".replace("-", "−") in row
         for number in (gate.margin, gate.margin_low, gate.margin_high):
-            assert f"{number:+.3f}" in row
+            assert f"{number:+.3f}".replace("-", "−") in row
     again = build_contents(Material(ROOT, "ada", run), ["lvm"])
     assert again[LVM]["README.md"] == card
 

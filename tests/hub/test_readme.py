@@ -50,7 +50,7 @@ def test_its_python_runs_as_typed(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         said.append(done.stdout.splitlines())
     assert said[0][0] == "basin_transition_up" and len(said[0]) == 6
-    assert re.search(r"print\(shape\) +# basin_transition_up\n", blocks[0])
+    assert re.search(r"print\(shape\)  # basin_transition_up\n", blocks[0])
     assert said[1]
 
 

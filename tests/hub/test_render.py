@@ -110,6 +110,8 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
 
 def test_a_table_is_markdown() -> None:
     assert markdown_table(["a", "b"], [["1", "2"]]) == "| a | b |\n| :-- | --: |\n| 1 | 2 |"
+    shown = markdown_table(["a"], [["p5-pos20 1e-05 2025-10 `-1` -0.5 [-1.0, 2]"]])
+    assert shown.endswith("| p5-pos20 1e-05 2025-10 `-1` −0.5 [−1.0, 2] |")
 
 
 def test_the_command_checks_without_writing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -173,8 +174,12 @@ def write_all(contents: Mapping[str, bytes], root: str | os.PathLike[str]) -> li
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table; all columns but the first are aligned to the right."""
-    lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
+    """Return a Markdown table; all columns but the first are aligned to the right.
+
+    A hyphen before a number becomes a minus.
+    """
+    cells = [[re.sub(r"(?<![\w.`-])-(?=\d)", "−", cell) for cell in row] for row in rows]
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -37,7 +37,7 @@ def verdict(passed: bool | None) -> str:
 def interval(value: float, low: float, high: float, digits: int = 3, *, sign: bool = False) -> str:
     """Write a value with its interval."""
     form = f"{'+' if sign else ''}.{digits}f"
-    return f"{value:{form}} [{low:{form}}, {high:{form}}]".replace("-", "−")
+    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def gate_rows(report: AlignmentReport) -> list[tuple[str, ...]]:
@@ -47,10 +47,10 @@ def gate_rows(report: AlignmentReport) -> list[tuple[str, ...]]:
             f"{g.name} {g.title}",
             g.unit,
             interval(g.value, g.low, g.high),
-            f"{_fixed(g.floor)} ({g.floor_name})",
-            f"{_fixed(g.ceiling)} ({g.ceiling_name})",
+            f"{g.floor:.3f} ({g.floor_name})",
+            f"{g.ceiling:.3f} ({g.ceiling_name})",
             _margin(g),
-            f"{g.place:.1%}".replace("-", "−"),
+            f"{g.place:.1%}",
             verdict(g.passed),
         )
         for g in report.gates
@@ -63,8 +63,8 @@ def published_rows(tests: Sequence[PublishedTest]) -> list[tuple[str, ...]]:
         (
             f"{test.letter} {test.title}" if i == 0 else "",
             check.name.replace("_", " "),
-            _fixed(check.found),
-            f"{'≥' if check.at_least else '≤'} {check.bound:g}".replace("-", "−"),
+            f"{check.found:.3f}",
+            f"{'≥' if check.at_least else '≤'} {check.bound:g}",
             verdict(check.passed),
         )
         for test in tests
@@ -84,15 +84,15 @@ def _compared(report: AlignmentReport) -> tuple[str, ...]:
     published = report.published
     return (
         report.name,
-        _fixed(g2.also["cosine"]) if g2 else _NONE,
-        *(_fixed(g1.also[name]) for name in ("recall_1", "recall_5", "reciprocal")),
+        f"{g2.also['cosine']:.3f}" if g2 else _NONE,
+        *(f"{g1.also[name]:.3f}" for name in ("recall_1", "recall_5", "reciprocal")),
         interval(g1.value, g1.low, g1.high),
-        _fixed(g1.floor),
-        _fixed(g1.ceiling),
+        f"{g1.floor:.3f}",
+        f"{g1.ceiling:.3f}",
         _margin(g1),
         _margin(g2) if g2 else _NONE,
         *(
-            _fixed(gate.value) if (gate := report.gate(name)) else _NONE
+            f"{gate.value:.3f}" if (gate := report.gate(name)) else _NONE
             for name in ("G3", "G4", "G5")
         ),
         f"{sum(bool(gate.passed) for gate in decided)} of {len(decided)}",
@@ -100,10 +100,6 @@ def _compared(report: AlignmentReport) -> tuple[str, ...]:
         if published
         else _NONE,
     )
-
-
-def _fixed(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
 
 
 def _margin(gate: Gate) -> str:
