@@ -136,7 +136,7 @@ def of_corpus(corpus: str, models: Mapping[str, Sequence[Predictor]]) -> dict[st
         return [float(values.mean()), *resamples.interval(values)]
 
     return {
-        "articles": len(test),
+        "articles": int(np.unique(codes_of(test)).size),
         "windows": bits[FLOOR].size,
         "bits": {name: interval(values) for name, values in bits.items()},
         "differences": {f"{a} over {b}": interval(bits[a] - bits[b]) for a, b in DIFFERENCES},

@@ -55,7 +55,7 @@ def claim(
             return [float(values.mean()), *resamples.interval(values)]
 
         found[corpus] = {
-            "articles": len(test),
+            "articles": int(np.unique(codes_of(test)).size),
             "windows": bits.size,
             "uniform": float(readings[0].uniform.mean()),
             "bits": interval(bits),

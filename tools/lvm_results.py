@@ -3,7 +3,7 @@ r"""`python -m tools.lvm_results`: every latent vector model trained, and tested
 Reads runs/lvm/sequences, which these commands make (python3-doc: see `lvm/texts.py`):
 
     eisv-lumen lvm embed wiki --out runs/lvm/wiki
-    eisv-lumen lvm embed kjv --out runs/lvm/kjv
+    eisv-lumen lvm embed kjv --parts --out runs/lvm/kjv
     eisv-lumen lvm embed pydoc --articles 150 --out runs/lvm/pydoc
     eisv-lumen lvm embed stdlib --articles 100 --out runs/lvm/stdlib
     eisv-lumen lvm sequences runs/lvm/{wiki,kjv,pydoc} --ood runs/lvm/stdlib \

@@ -197,3 +197,17 @@ def test_parts_of_one_whole_in_two_splits_are_refused(chains):
         check_disjoint(parts)
     both = pool(list(parts.values()))
     check_disjoint({"train": both, "test": replace(second, article_ids=("kjv/Job II",))})
+
+
+def test_parts_of_a_whole_are_resampled_together():
+    """An interval over articles knows a book, however many parts it was cut into."""
+    ids = ("kjv/Ruth", "kjv/Genesis", "kjv/Genesis (2)", "kjv/Esther")
+    article = np.repeat(np.arange(4, dtype=np.int32), 8)
+    vectors = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    position = np.tile(np.arange(8, dtype=np.int32), 4)
+    found = windows_of(Chunks(vectors, article, position, ids), 5)
+    assert wholes_of(found).tolist() == [0, 1, 1, 2]
+    codes = codes_of(articles_of(found))
+    assert codes.tolist() == wholes_of(found)[found.window_article].tolist()
+    assert ArticleBootstrap(codes).n_articles == 3

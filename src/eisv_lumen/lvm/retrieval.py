@@ -14,6 +14,7 @@ from .alignment.articles import Floats, Ints, unit
 from .alignment.resampling import ArticleBootstrap
 from .index import ChunkIndex, top
 from .sequences import SequenceSet
+from .splits import wholes_of
 
 __all__ = ["CONTAIN", "Retrieved", "Scope", "measure", "rerank", "shortlist"]
 
@@ -151,7 +152,7 @@ def measure(
     listed = shortlist(index, sequences, first, k, scope)
     ordered = listed if reranker is None else rerank(index, sequences, listed, reranker)
     try:
-        articles = ArticleBootstrap(sequences.window_article, seed=seed)
+        articles = ArticleBootstrap(wholes_of(sequences)[sequences.window_article], seed=seed)
     except ValueError as error:
         raise InputError(str(error)) from error
 

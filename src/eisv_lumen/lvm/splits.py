@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from .sequences import SequenceSet
@@ -21,6 +22,7 @@ __all__ = [
     "take_articles",
     "take_corpus",
     "whole_of",
+    "wholes_of",
 ]
 
 _PART = re.compile(r" \((?:[2-9]|[1-9]\d{1,2})\)$")
@@ -54,6 +56,13 @@ def whole_of(article_id: str) -> str:
     ('kjv/Genesis', 'kjv/Genesis', 'wiki/Hamlet (1948)')
     """
     return _PART.sub("", article_id)
+
+
+def wholes_of(sequences: SequenceSet) -> NDArray[np.int64]:
+    """Return a number for each article, the same for parts of one whole, (A,)."""
+    seen: dict[str, int] = {}
+    names = map(whole_of, sequences.article_ids)
+    return np.array([seen.setdefault(name, len(seen)) for name in names], np.int64)
 
 
 def draw_articles(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..sequences import SequenceSet
+from ..splits import wholes_of
 from .ablations import ablate, backward, contexts_of, shuffled
 from .articles import Article, Floats, articles_of_rows
 from .published import ROLLOUT_STEPS
@@ -51,7 +52,7 @@ def articles_of(sequences: SequenceSet, ahead: int = 0) -> tuple[Article, ...]:
     """
     found = articles_of_rows(
         sequences.vectors, sequences.article, sequences.position, sequences.starts,
-        sequences.context_length, ahead,
+        sequences.context_length, ahead, wholes_of(sequences),
     )  # fmt: skip
     if not found:
         raise InputError("the set of sequences has no windows; give longer articles")

@@ -37,6 +37,9 @@ class Article:
         K.
     ahead : int
         Chunks between context and target: 0, or 1 for models of the chunk after next.
+    whole : int or None
+        What the article is a part of, as the long book is that was cut into several articles; None
+        where it stands by itself.
     """
 
     chunks: Floats
@@ -45,6 +48,7 @@ class Article:
     windows: Ints
     context_length: int
     ahead: int = 0
+    whole: int | None = None
 
     @property
     def context_rows(self) -> Ints:
@@ -81,11 +85,14 @@ def unit(vectors: npt.ArrayLike) -> Floats:
 
 
 def codes_of(articles: Iterable[Article]) -> Ints:
-    """Return for each window of the set which of the articles it is of, shape (N,)."""
+    """Return for each window of the set which of the articles it is of, shape (N,).
+
+    Parts of a whole are one: they are no independent draws.
+    """
     held = list(articles)
     codes = np.empty(sum(a.windows.size for a in held), np.int64)
     for code, article in enumerate(held):
-        codes[article.windows] = code
+        codes[article.windows] = code if article.whole is None else article.whole
     return codes
 
 
@@ -96,6 +103,7 @@ def articles_of_rows(
     starts: npt.NDArray[np.integer],
     context_length: int,
     ahead: int = 0,
+    wholes: npt.NDArray[np.integer] | None = None,
 ) -> tuple[Article, ...]:
     """Cut a set of windows over one array of chunks into its articles.
 
@@ -109,6 +117,8 @@ def articles_of_rows(
         Row of each window's first context chunk, in any order.
     context_length, ahead : int
         As in `Article`.
+    wholes : (A,), optional
+        What each article is a part of, by the numbers in `article`.
 
     Returns
     -------
@@ -133,6 +143,7 @@ def articles_of_rows(
             windows,
             context_length,
             ahead,
+            None if wholes is None else int(wholes[article[firsts[code]]]),
         )
         for code, windows in zip(found, np.split(order, begins[1:]), strict=True)
     )

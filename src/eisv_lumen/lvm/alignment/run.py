@@ -98,7 +98,7 @@ def align(
         sets={
             key: SetFacts(
                 name=(names or {}).get(key, key),
-                articles=len(cut[key]),
+                articles=np.unique(codes_of(cut[key])).size,
                 windows=codes_of(cut[key]).size,
                 encoder=s.encoder,
                 dim=s.dim,
