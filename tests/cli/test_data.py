@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from eisv_lumen.cli import main
@@ -123,6 +125,46 @@ def test_counts_of_what_was_skipped_go_to_stderr(folder: Path, run: Run) -> None
     assert done.returncode == 0
     assert "4 rows with a NULL skipped" in done.stderr
     assert done.stdout.startswith("599 windows")
+
+
+def test_a_source_and_what_is_not_ours_are_never_written_over(folder: Path, run: Run) -> None:
+    log = (folder / "anima.db").read_bytes()
+    (folder / "precious.parquet").write_bytes(log)  # a log by an unlucky name
+    (folder / "linked.parquet").symlink_to(folder / "precious.parquet")
+    pq.write_table(pa.table({"x": [1]}), folder / "mine.parquet")
+    (folder / "table.csv").write_text("x\n1\n")
+    (folder / "folder.parquet").mkdir()
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    for command in ("convert", "build", "blend"):
+        for out, said in (
+            ("anima.db", "name a .parquet file"),
+            ("table.csv", "name a .parquet file"),
+            ("precious.parquet", "would be lost"),
+            ("linked.parquet", "would be lost"),
+            ("mine.parquet", "holds something else"),
+            ("folder.parquet", "is a folder"),
+        ):
+            done = run(command, "precious.parquet", "--out", out)
+            assert (done.returncode, done.stdout) == (2, ""), (command, out)
+            assert said in done.stderr and done.stderr.count("\n") == 1
+    assert "holds something else" in run("synthetic", "--out", "mine.parquet").stderr
+    assert before == {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_ones_own_output_is_replaced(folder: Path, run: Run) -> None:
+    for args in (
+        ("convert", "anima.db", "--out", "again.parquet"),
+        ("build", "anima.db", "--out", "rows.parquet"),
+        ("synthetic", "--out", "made", "--split", "--per-shape", 12),
+    ):
+        assert run.json(*args) == run.json(*args)
+
+
+def test_a_dataset_is_not_split_into_itself(folder: Path, run: Run) -> None:
+    run.json("build", "anima.db", "--out", "self", "--split")
+    for source in ("self", "self/window_20", "self/window_20/train.parquet"):
+        done = run("build", source, "--out", "self", "--split")
+        assert done.returncode == 2 and "would be lost" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "STATES",
     "classify_file",
     "column_names",
     "read_states",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+STATES: Final = ("agent", "t", *EISV_DIMS, "ethical_drift")
+"""Columns of the files that `write_states` writes."""
 _ROWS = 1 << 17
 """Rows in a batch of a stream: about 7 MB of columns."""
 
