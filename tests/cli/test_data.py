@@ -160,6 +160,22 @@ def test_ones_own_output_is_replaced(folder: Path, run: Run) -> None:
         assert run.json(*args) == run.json(*args)
 
 
+def test_one_command_makes_all_configurations_of_a_folder(folder: Path, run: Run) -> None:
+    """Of two commands, the second's train may hold states of the first's test."""
+    run.json("build", "anima.db", "--out", "two", "--split", "--window", 20)
+    for args in (
+        ("build", "anima.db", "--window", 15, "--seed", 5),
+        ("blend", "anima.db", "--window", 15, "--per-shape", 12),
+        ("synthetic", "--window", 15, "--per-shape", 12),
+    ):
+        done = run(*args, "--out", "two", "--split")
+        assert done.returncode == 2
+        assert "holds window_20 of another command" in done.stderr
+        assert "one command (--window 15 --window 20)" in done.stderr
+        assert [path.name for path in (folder / "two").iterdir()] == ["window_20"]
+    run.json("build", "anima.db", "--out", "two", "--split", "--window", 15, "--window", 20)
+
+
 def test_a_dataset_is_not_split_into_itself(folder: Path, run: Run) -> None:
     run.json("build", "anima.db", "--out", "self", "--split")
     for source in ("self", "self/window_20", "self/window_20/train.parquet"):

@@ -61,6 +61,7 @@ def build(
     from ..errors import InputError
     from ..trajectory.lengths import split_lengths
     from ..trajectory.sources import Source, read_any
+    from ..trajectory.targets import check_lengths
 
     lengths = window or [20]
     if not split and len(lengths) > 1:
@@ -74,6 +75,7 @@ def build(
     if not isinstance(read, Source):
         _write_splits(read, out, seed, as_json, source=source)
         return
+    check_lengths(out, lengths)
     say(read.report.lines())
     tables, dropped = split_lengths(read, lengths, stride=stride, seed=seed)
     _write_configurations(tables, dropped, out, as_json, {"source": source, **asdict(read.report)})
@@ -196,8 +198,10 @@ def _write_one(table: pa.Table, out: Path, as_json: bool, **origin: Any) -> None
 
 def _write_splits(table: pa.Table, out: Path, seed: int, as_json: bool, **origin: Any) -> None:
     from ..trajectory.lengths import split_table
+    from ..trajectory.targets import check_lengths
 
     tables, dropped = split_table(table, seed=seed)
+    check_lengths(out, tables)
     _write_configurations(tables, dropped, out, as_json, origin)
 
 

@@ -49,6 +49,7 @@ def dataset(given: Material) -> Contents:
     """Return the dataset: a folder a config, a Parquet shard a split, and the card."""
     from ..trajectory.dataset import read_table
     from .dataset_card import dataset_card
+    from .dataset_checks import check_disjoint
     from .render import load_results
 
     folder = given.of_run("dataset", "dataset")
@@ -62,6 +63,7 @@ def dataset(given: Material) -> Contents:
                 files[f"{config.name}/{split}-00000.parquet"] = path
     if not tables:
         raise InputError(f"{folder}: no <config>/<split>.parquet there")
+    check_disjoint(tables, str(folder))
     configs = [_config(name, splits) for name, splits in tables.items()]
     main = max(configs, key=lambda config: config.window)
     card = dataset_card(

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import InputError
+from .lengths import config_name
 
-__all__ = ["check_file", "check_folder"]
+__all__ = ["check_file", "check_folder", "check_lengths"]
 
 
 def check_file(
@@ -51,6 +52,28 @@ def check_folder(
     if path.suffix or path.is_file():
         raise InputError(f"--out {out}: with --split, name a folder")
     _check_each(sorted(path.glob("window_*/*.parquet")), source, columns)
+
+
+def check_lengths(out: str | os.PathLike[str], lengths: Iterable[int]) -> None:
+    """Refuse a folder in which configurations of another command would stay.
+
+    Each command deals its windows to the splits anew: a window of another length that lies in
+    another split would share states with them.
+
+    Raises
+    ------
+    InputError
+        There is a configuration of another length; the message says how to make all in one.
+    """
+    wanted = {config_name(length) for length in lengths}
+    there = {path.parent.name for path in Path(out).glob("window_*/*.parquet")}
+    if more := sorted(there - wanted):
+        windows = [f"--window {name.removeprefix('window_')}" for name in sorted(wanted | there)]
+        raise InputError(
+            f"--out {out}: holds {', '.join(more)} of another command, whose splits would share "
+            f"states with these; give all lengths in one command ({' '.join(windows)}), or choose "
+            "another --out"
+        )
 
 
 def _check_each(

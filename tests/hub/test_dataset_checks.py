@@ -1,0 +1,48 @@
+"""What the dataset's card promises is looked up before it is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_growth import series, source
+
+from eisv_lumen.errors import InputError
+from eisv_lumen.hub.contents import build_contents
+from eisv_lumen.hub.dataset_checks import check_disjoint
+from eisv_lumen.hub.material import Material
+from eisv_lumen.trajectory.dataset import write_together
+from eisv_lumen.trajectory.lengths import ByLength, config_name, split_lengths
+
+ROOT = Path(__file__).parents[2]
+LOG = source(series(1500), series(700, 3, agent="b"))
+
+
+def lay(folder: Path, tables: ByLength) -> Path:
+    files = {
+        folder / "dataset" / config_name(length) / f"{split}.parquet": table
+        for length, splits in tables.items()
+        for split, table in splits.items()
+    }
+    write_together(files)
+    return folder
+
+
+def test_splits_of_one_command_share_no_state() -> None:
+    tables, _ = split_lengths(LOG, seed=0)
+    check_disjoint({config_name(n): splits for n, splits in tables.items()}, "run")
+
+
+def test_configurations_of_two_commands_are_not_published(tmp_path: Path) -> None:
+    lay(tmp_path, split_lengths(LOG, [20], seed=0)[0])
+    lay(tmp_path, split_lengths(LOG, [15], seed=5)[0])
+    with pytest.raises(
+        InputError, match=r"window_\d+/\w+ and window_\d+/\w+ share a state"
+    ) as said:
+        build_contents(Material(ROOT, "ada", tmp_path), ["dataset"])
+    assert "in one command" in str(said.value)
+
+
+def test_agents_may_share_times() -> None:
+    tables, _ = split_lengths(source(series(600), series(600, agent="b")), [20], seed=1)
+    check_disjoint({"window_20": tables[20]}, "run")
