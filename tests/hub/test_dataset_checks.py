@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from eisv_lumen.errors import InputError
 from eisv_lumen.hub.contents import build_contents
 from eisv_lumen.hub.dataset_checks import check_disjoint
 from eisv_lumen.hub.material import Material
+from eisv_lumen.hub.repos import DATASET
 from eisv_lumen.trajectory.dataset import write_together
 from eisv_lumen.trajectory.lengths import ByLength, config_name, split_lengths
 
@@ -46,3 +48,12 @@ def test_configurations_of_two_commands_are_not_published(tmp_path: Path) -> Non
 def test_agents_may_share_times() -> None:
     tables, _ = split_lengths(source(series(600), series(600, agent="b")), [20], seed=1)
     check_disjoint({"window_20": tables[20]}, "run")
+
+
+def test_the_card_says_how_the_windows_were_cut(tmp_path: Path) -> None:
+    lay(tmp_path, split_lengths(source(series(3000)), [10, 20], stride=40, seed=7)[0])
+    contents = build_contents(Material(ROOT, "ada", tmp_path), ["dataset"])
+    card = bytes(contents[DATASET]["README.md"]).decode()
+    assert re.search(r"\| window_20 +\| train +\| +20 \| +40 \|", card)
+    assert re.search(r"\| window_10 +\| test +\| +10 \| +40 \|", card)
+    assert "(seed 7)" in card

@@ -357,6 +357,34 @@ def test_a_dataset_that_cannot_grow(here: HubDouble, tmp_path: Path, card: str, 
     assert said in str(caught.value)
 
 
+def test_the_published_stride_is_kept_to(here: HubDouble, repo: Repo) -> None:
+    with pytest.raises(InputError, match="config w10 was cut with stride 5; leave --stride out"):
+        sync(ID, source(LOG), stride=10, backoff=FAST)
+    assert len(repo.history()) == 2
+    assert sync(ID, source(LOG), backoff=FAST).windows == {"w10": 12, "w20": 12}
+    is_whole(repo)
+
+
+def test_an_unknown_stride_has_to_be_given(here: HubDouble, repo: Repo) -> None:
+    def silent(data: bytes) -> bytes:
+        return parquet_bytes(pq.read_table(io.BytesIO(data)).replace_schema_metadata(None))
+
+    repo.write({p: silent(d) for p, d in repo.files().items() if p.endswith(".parquet")})
+    with pytest.raises(InputError, match="does not say with which stride it was cut; give it with"):
+        sync(ID, source(LOG), backoff=FAST)
+    grow()
+    is_whole(repo)
+    assert sync(ID, source(LOG), backoff=FAST).status == "unchanged"  # what was grown says it
+
+
+def test_the_older_schema_is_left_as_it_is_where_the_stride_is_unknown(here: HubDouble) -> None:
+    repo = here.store.create("dataset", ID)
+    repo.write({"data/train.parquet": published(build([LOG], window=20, stride=10))}, "as it was")
+    with pytest.raises(InputError, match="the older schema does not say with which stride"):
+        sync(ID, source(LOG), backoff=FAST)
+    assert repo.head.title == "as it was"
+
+
 def test_what_is_not_there_or_not_ours(here: HubDouble, repo: Repo) -> None:
     with pytest.raises(InputError, match="ada/none: no such dataset; publish it first"):
         sync("ada/none", source(LOG), backoff=FAST)

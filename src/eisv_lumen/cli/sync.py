@@ -15,8 +15,11 @@ def sync(
     dataset: Annotated[str, typer.Argument(help="Dataset on the Hub, NAMESPACE/NAME.")],
     source: Annotated[Path, typer.Argument(help="An anima.db, governance updates, or states.")],
     stride: Annotated[
-        int, typer.Option(min=1, help="With which the published windows were cut.")
-    ] = 10,
+        int | None,
+        typer.Option(
+            min=1, help="With which the published windows were cut; by default as they say."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Append to a dataset on the Hub the windows that it lacks.

@@ -82,7 +82,7 @@ def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
     import numpy as np
 
     from ..expression.vocabulary import SHAPES
-    from ..trajectory.windows import STRIDE
+    from ..trajectory.cutting import agreed
     from .dataset_card import DatasetConfig
 
     counts = {}
@@ -91,7 +91,8 @@ def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
         counts[split] = dict(zip(SHAPES, n, strict=True))
     window = len(next(iter(splits.values()))["t"][0])
     patterns = {split: f"{name}/{split}-*.parquet" for split in splits}
-    return DatasetConfig(name, window, STRIDE, patterns, counts)
+    said = agreed(splits.values())
+    return DatasetConfig(name, window, said.get("stride"), patterns, counts, seed=said.get("seed"))
 
 
 def _as_default(config: DatasetConfig) -> DatasetConfig:

@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import InputError
-from ..trajectory.windows import STRIDE
 from .plan import CARD, RepoName, Source, Stamp, card_head, stamp
 from .remote import Hub, MovedError, Snapshot
 from .retry import Backoff, explain
@@ -49,7 +48,7 @@ def sync(
     id: str,
     states: States,
     *,
-    stride: int = STRIDE,
+    stride: int | None = None,
     backoff: Backoff | None = None,
     report: Callable[[str], None] = lambda doing: None,
 ) -> SyncOutcome:
@@ -68,7 +67,7 @@ def sync(
     states
         Series by agent, and what was uttered; what is published already may be left out or not.
     stride
-        With which the published windows were cut.
+        With which the published windows were cut; by default what their shards say.
     backoff
         Patience with each request.
     report
@@ -77,8 +76,9 @@ def sync(
     Raises
     ------
     InputError
-        There is no such dataset, it is not one of ours, nobody may write to it, or the Hub cannot
-        be reached; the same command resumes.
+        There is no such dataset, it is not one of ours, `stride` is not that of its windows or
+        known to nobody, nobody may write to it, or the Hub cannot be reached; the same command
+        resumes.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", id):
         raise InputError(f"{id}: give the dataset as NAMESPACE/NAME")
@@ -124,7 +124,7 @@ class _Growth:
     name: RepoName
     id: str
     states: States
-    stride: int
+    stride: int | None
     report: Callable[[str], None]
     shards: dict[str, pa.Table] = field(default_factory=dict)  # by oid: a retry reads only news
 
@@ -207,15 +207,20 @@ class _Growth:
     def _grow(
         self, name: str, config: _Config, reserved: dict[tuple[str, str], float], change: _Change
     ) -> None:
-        from .growth import new_windows, parquet_bytes, window_length, without_repetition
+        from .growth import (
+            new_windows,
+            parquet_bytes,
+            stride_of,
+            window_length,
+            without_repetition,
+        )
 
         published = [table for parts in config.splits.values() for table in parts]
         window = next((w for table in published if (w := window_length(table))), None)
         if window is None:
             raise InputError(f"{self.id}: config {name} has no windows to tell their length by")
-        new = new_windows(
-            published, self.states, reserved=reserved, window=window, stride=self.stride
-        )
+        stride = stride_of(published, self.stride, f"{self.id}: config {name}")
+        new = new_windows(published, self.states, reserved=reserved, window=window, stride=stride)
         fresh = without_repetition(new, config.seen)
         if len(fresh):
             path = config.pattern.replace("*", f"grown-{config.grown + 1:05d}")
@@ -224,8 +229,10 @@ class _Growth:
 
     def _migrated(self, there: Snapshot, tables: dict[str, pa.Table]) -> _Change:
         """Bring a dataset of the older schema into the typed one; all else of its card stays."""
+        from .growth import stride_of
         from .migrate import migrate
 
+        stride_of([], self.stride, f"{self.id}: the older schema")  # before anything is changed
         card = self.hub.read(self.name, self.id, there.sha, CARD) if CARD in there.oids else b""
         change = _Change("Bring JSON in strings into typed columns", delete=list(tables))
         for path, data in migrate(tables, card, self.id).items():

@@ -165,22 +165,21 @@ def _windows_of(path: Path) -> pa.Table | None:
 
 
 def _from_folder(path: Path) -> pa.Table:
-    import pyarrow as pa
+    from ..cutting import joined
 
     files = sorted(path.rglob("*.parquet"))
     if not files:
         raise InputError(f"{path}: a folder without Parquet files; give a dataset's folder")
-    return pa.concat_tables([load_table(file) for file in files])
+    return joined([load_table(file) for file in files])
 
 
 def _from_hub(name: str) -> pa.Table:
-    import pyarrow as pa
-
     if name.count("/") != 1 or name.startswith(("/", ".")) or Path(name).suffix:
         raise InputError(f"{name}: no such file or folder, and not a dataset id (owner/name)")
 
     from datasets import load_dataset
 
+    from ..cutting import joined
     from ..dataset import typed
     from .published import STATES_COLUMN, typed_from_published
 
@@ -196,7 +195,7 @@ def _from_hub(name: str) -> pa.Table:
         table = part.data.table
         read = typed_from_published if STATES_COLUMN in table.column_names else typed
         parts.append(read(table, f"{name}, split {label}"))
-    return pa.concat_tables(parts)
+    return joined(parts)
 
 
 def _first_keys(path: Path) -> set[str]:
