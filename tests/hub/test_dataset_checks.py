@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from test_growth import series, source
 
@@ -43,6 +44,18 @@ def test_configurations_of_two_commands_are_not_published(tmp_path: Path) -> Non
     ) as said:
         build_contents(Material(ROOT, "ada", tmp_path), ["dataset"])
     assert "in one command" in str(said.value)
+
+
+@pytest.mark.parametrize("value", [3.5, -40.0, float("nan")])
+def test_states_outside_the_range_are_not_published(tmp_path: Path, value: float) -> None:
+    tables, _ = split_lengths(LOG, [20], seed=0)
+    table = tables[20]["test"]
+    lists = table["I"].to_pylist()
+    lists[2][5] = value
+    tables[20]["test"] = table.set_column(2, table.schema.field(2), pa.array(lists))
+    lay(tmp_path, tables)
+    with pytest.raises(InputError, match=rf"window_20/test, row 2: I is {value}, not in"):
+        build_contents(Material(ROOT, "ada", tmp_path), ["dataset"])
 
 
 def test_agents_may_share_times() -> None:

@@ -93,6 +93,22 @@ def test_rows_with_a_null_are_skipped_but_for_drift(tmp_path):
     assert source.series[0].ethical_drift.tolist() == [0.0] * 3
 
 
+@pytest.mark.parametrize("kind", [".parquet", ".csv"])
+def test_values_outside_the_range_are_clamped_and_counted(tmp_path, kind):
+    cells = columns(60) | {"ethical_drift": np.full(60, 1.5)}
+    cells["I"][3], cells["I"][7], cells["V"][59] = 3.5, -40.0, 1.0000001
+    path = write(tmp_path / f"log{kind}", cells)
+    source = read_states(path)
+    (series,) = source.series
+    assert source.report.clamped == 3
+    assert "3 values outside [0, 1] clamped" in list(source.report.lines())
+    assert (series.X[3, 1], series.X[7, 1], series.X[59, 3]) == (1.0, 0.0, 1.0)
+    assert series.ethical_drift.tolist() == [1.5] * 60
+    streamed = np.concatenate(list(classify_file(path)))
+    drift = series.ethical_drift
+    np.testing.assert_array_equal(streamed, classify(series.t, series.X, ethical_drift=drift))
+
+
 def test_what_is_written_is_read_back(tmp_path):
     rng = np.random.default_rng(0)
     series = [

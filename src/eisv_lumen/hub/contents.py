@@ -49,7 +49,7 @@ def dataset(given: Material) -> Contents:
     """Return the dataset: a folder a config, a Parquet shard a split, and the card."""
     from ..trajectory.dataset import read_table
     from .dataset_card import dataset_card
-    from .dataset_checks import check_disjoint
+    from .dataset_checks import check_disjoint, check_range
     from .render import load_results
 
     folder = given.of_run("dataset", "dataset")
@@ -64,6 +64,7 @@ def dataset(given: Material) -> Contents:
     if not tables:
         raise InputError(f"{folder}: no <config>/<split>.parquet there")
     check_disjoint(tables, str(folder))
+    check_range(tables, str(folder))
     configs = [_config(name, splits) for name, splits in tables.items()]
     main = max(configs, key=lambda config: config.window)
     card = dataset_card(

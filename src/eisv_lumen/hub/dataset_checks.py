@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from ..eisv import EISV_DIMS
 from ..errors import InputError
 from ..trajectory.splits import SPLITS, owners
 
-__all__ = ["check_disjoint"]
+__all__ = ["check_disjoint", "check_range"]
 
 Tables = Mapping[str, Mapping[str, pa.Table]]
 """Rows of the typed dataset by configuration and split."""
@@ -53,3 +54,33 @@ def check_disjoint(tables: Tables, where: str) -> None:
             f"{agent!r}, t = {time[i]:.6f}); build all configurations again, in one command: "
             "eisv-lumen data build SOURCE --out RUN/dataset --split --window N --window M"
         )
+
+
+def check_range(tables: Tables, where: str) -> None:
+    """Refuse states outside [0, 1].
+
+    Parameters
+    ----------
+    tables, where
+        As for `check_disjoint`.
+
+    Raises
+    ------
+    InputError
+        There is one; the message names its shard, row and column.
+    """
+    for config, splits in tables.items():
+        for split, table in splits.items():
+            for dim in EISV_DIMS:
+                lists = table[dim].combine_chunks()
+                values = lists.flatten().to_numpy(zero_copy_only=False)
+                wrong = ~((values >= 0) & (values <= 1))
+                if wrong.any():
+                    i = int(np.argmax(wrong))
+                    ends = np.cumsum(lists.value_lengths())
+                    row = int(np.searchsorted(ends, i, "right"))
+                    raise InputError(
+                        f"{where}: {config}/{split}, row {row}: {dim} is {values[i]}, not in "
+                        "[0, 1]; build the dataset again from its states, which clamps them, or "
+                        "mend the row"
+                    )

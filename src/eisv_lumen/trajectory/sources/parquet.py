@@ -71,6 +71,7 @@ def read_states(path: str | os.PathLike[str]) -> Source:
 
     `t` is in seconds since the epoch; `timestamp` is a timestamp or a text in ISO-8601 (naive is
     UTC). Rows with a NULL among time and E, I, S, V are skipped and counted; a NULL drift is 0.
+    Values of E, I, S, V outside [0, 1] are clamped and counted.
 
     Raises
     ------
@@ -79,14 +80,15 @@ def read_states(path: str | os.PathLike[str]) -> Source:
         finite; the message names row and column.
     """
     parts: list[tuple[Floats, Floats, Floats | None, Any]] = []
-    rows = null_rows = 0
+    rows = null_rows = clamped = 0
     with _reading(path):
         schema, batches = _open(path)
         wanted = wanted_columns(schema, path)
         for batch in batches(wanted):
-            part, skipped = state_columns(batch, path, rows)
+            part, skipped, outside = state_columns(batch, path, rows)
             rows += batch.num_rows
             null_rows += skipped
+            clamped += outside
             parts.append(part)
     if rows == null_rows:
         raise InputError(f"{path}: holds no usable state ({rows} rows, {null_rows} with a NULL)")
@@ -103,7 +105,7 @@ def read_states(path: str | os.PathLike[str]) -> Source:
         )
         moved += n
         series.append(Series(time, states, found, source=Path(path).stem, agent=agent))
-    return Source(series, Report(rows, null_rows, moved, agents=len(series)))
+    return Source(series, Report(rows, null_rows, moved, clamped, agents=len(series)))
 
 
 def classify_file(
@@ -111,7 +113,8 @@ def classify_file(
 ) -> Iterator[npt.NDArray[np.int8]]:
     """Classify the one series of a Parquet or CSV file, batch by batch.
 
-    Memory is that of a batch, whatever the size of the file.
+    Memory is that of a batch, whatever the size of the file. Values of E, I, S, V outside [0, 1]
+    are clamped.
 
     Yields
     ------
@@ -129,7 +132,7 @@ def classify_file(
         rows, first = 0, None
         schema, batches = _open(path)
         for batch in batches(wanted_columns(schema, path)):
-            (t, X, drift, agents), skipped = state_columns(batch, path, rows)
+            (t, X, drift, agents), skipped, _ = state_columns(batch, path, rows)
             rows += batch.num_rows
             if skipped:
                 raise InputError(
