@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from test_growth import series, source
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.hub.contents import build_contents
-from eisv_lumen.hub.dataset_checks import check_disjoint
+from eisv_lumen.hub.dataset_checks import check_disjoint, check_range
 from eisv_lumen.hub.material import Material
 from eisv_lumen.hub.repos import DATASET
 from eisv_lumen.trajectory.dataset import write_together
@@ -56,6 +57,14 @@ def test_states_outside_the_range_are_not_published(tmp_path: Path, value: float
     lay(tmp_path, tables)
     with pytest.raises(InputError, match=rf"window_20/test, row 2: I is {value}, not in"):
         build_contents(Material(ROOT, "ada", tmp_path), ["dataset"])
+
+
+def test_milliseconds_are_not_published() -> None:
+    table = split_lengths(LOG, [20], seed=0)[0][20]["train"]
+    where = table.schema.get_field_index("t_end")
+    late = table.set_column(where, "t_end", pc.multiply(table["t_end"], 1e3))
+    with pytest.raises(InputError, match=r"run: w/train, row 0: t=1\.7e\+12 is no time in seconds"):
+        check_range({"w": {"train": late}}, "run")
 
 
 def test_agents_may_share_times() -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ..eisv import EISV_DIMS
 from ..errors import InputError
+from ..trajectory.inputs import check_seconds
 from ..trajectory.splits import SPLITS, owners
 
 __all__ = ["check_disjoint", "check_range"]
@@ -57,7 +58,7 @@ def check_disjoint(tables: Tables, where: str) -> None:
 
 
 def check_range(tables: Tables, where: str) -> None:
-    """Refuse states outside [0, 1].
+    """Refuse states outside [0, 1], and times that are not in seconds.
 
     Parameters
     ----------
@@ -71,6 +72,8 @@ def check_range(tables: Tables, where: str) -> None:
     """
     for config, splits in tables.items():
         for split, table in splits.items():
+            for row, t in enumerate(table["t_end"].to_pylist()):
+                check_seconds(t, f"{where}: {config}/{split}, row {row}")
             for dim in EISV_DIMS:
                 lists = table[dim].combine_chunks()
                 values = lists.flatten().to_numpy(zero_copy_only=False)

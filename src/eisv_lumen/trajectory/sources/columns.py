@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...eisv import EISV_DIMS
 from ...errors import InputError
+from ..inputs import LATEST, check_seconds
 from .common import parse_times
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ def state_columns(
         return values
 
     t = floats("t") if needed[0] == "t" else _times(batch["timestamp"], path, where)
+    late = np.abs(t) > LATEST
+    if late.any():
+        i = int(np.argmax(late))
+        check_seconds(float(t[i]), where(i))
     X = np.stack([floats(dim) for dim in EISV_DIMS]).T
     clamped = int(((X < 0) | (X > 1)).sum())
     X = np.clip(X, 0.0, 1.0) if clamped else X
