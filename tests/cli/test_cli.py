@@ -30,7 +30,10 @@ def test_bad_input_is_one_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None
         (("voice", "law", "calm"), "unknown shape 'calm'"),
         (("voice", "law", "convergence", "--temperature", "-1"), "temperature=-1.0"),
         (("voice", "speak", "convergence", "--voice", tmp_path / "no.json"), "no such file"),
+        (("voice", "speak", "convergence", "--voice", tmp_path), "is a folder"),
+        (("voice", "learn", "--updates", "1", "--out", tmp_path), "is a folder"),
         (("evaluate", "show", broken), "not JSON"),
+        (("evaluate", "show", tmp_path), "is a folder"),
         (("render", "--root", tmp_path), "no results of the law"),
     ):
         answer = run(*args)

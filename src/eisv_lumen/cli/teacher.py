@@ -157,12 +157,13 @@ def generate(
     import json
 
     from ..errors import InputError
+    from ..files import read_text
     from ..teacher.base_models import load_teacher
     from ..teacher.generate import generate as answer
     from ..teacher.prompt import Parsed, parse
 
     name = str(prompts or "standard input")
-    lines = (sys.stdin.read() if prompts is None else _text(prompts)).splitlines()
+    lines = (sys.stdin.read() if prompts is None else read_text(prompts)).splitlines()
     messages: list[str] = []
     for number, line in enumerate(lines, 1):
         try:
@@ -188,12 +189,3 @@ def generate(
             else {"invalid": parsed.reason}
         )
         typer.echo(json.dumps({"text": text, **said}, ensure_ascii=False))
-
-
-def _text(path: Path) -> str:
-    from ..errors import InputError
-
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text") from error

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..files import write_json
+from ..files import read_json, write_json
 from .law import WEIGHT_AFFINE, WEIGHT_OTHER, ExpressionLaw
 from .vocabulary import AFFINE, INQUIRY_TOKENS, PATTERN_PMF, SHAPES, TOKENS, shape_code, token_codes
 
@@ -125,8 +123,8 @@ class Voice:
         InputError
             The file is missing, is not a voice, or holds a weight out of range.
         """
+        saved = read_json(path)
         try:
-            saved = json.loads(Path(path).read_text(encoding="utf-8"))
             if saved["format"] != _FORMAT:
                 raise InputError(f"{path}: format is {saved['format']!r}, not {_FORMAT!r}")
             voice = cls()
@@ -134,8 +132,6 @@ class Voice:
                 [[float(saved["weights"][s][token]) for token in TOKENS] for s in SHAPES]
             )
             voice._rng.bit_generator.state = saved["rng"]
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such file") from error
         except KeyError as error:
             raise InputError(f"{path}: not a voice: {error.args[0]!r} is missing") from error
         except InputError:
