@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+RESULTS = Path(__file__).parents[2] / "results"
+
 
 def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "eisv_lumen.cli", *map(str, args)]
@@ -28,13 +30,19 @@ def test_bad_input_is_one_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None
     broken.write_text("{")
     for args, message in (
         (("voice", "law", "calm"), "unknown shape 'calm'"),
-        (("voice", "law", "convergence", "--temperature", "-1"), "temperature=-1.0"),
+        (
+            ("voice", "law", "convergence", "--temperature", "-1"),
+            "temperature=-1.0: it must be ≥ 0",
+        ),
+        (("voice", "law", "convergence", "--top-p", "0"), "top_p=0.0: it must be in (0, 1]"),
         (("voice", "speak", "convergence", "--voice", tmp_path / "no.json"), "no such file"),
         (("voice", "speak", "convergence", "--voice", tmp_path), "is a folder"),
         (("voice", "learn", "--updates", "1", "--out", tmp_path), "is a folder"),
         (("evaluate", "show", broken), "not JSON"),
         (("evaluate", "show", tmp_path), "is a folder"),
-        (("render", "--root", tmp_path), "no results of the law"),
+        (("evaluate", "show", RESULTS / "lvm-kjv" / "p1.json"), "use eisv-lumen lvm compare"),
+        (("render", "--root", tmp_path), "not the repository of eisv-lumen; give it with --root"),
+        (("teacher", "generate", tmp_path / "no"), "not a folder that teacher train wrote"),
     ):
         answer = run(*args)
         assert answer.returncode == 2, answer.stderr

@@ -194,7 +194,7 @@ def test_a_dataset_is_not_split_into_itself(folder: Path, run: Run) -> None:
         (("build", "anima.db", "--out", "x", "--split", "--window", 9, "--window", 9), "each once"),
         (("labels", "anima.db", "--length", 30), "use lengths from 2 to"),
         (("synthetic", "--out", "x.parquet", "--shape-overrides", "calm=1"), "'calm'"),
-        (("classify", "anima.db"), "anima.db: cannot be read"),
+        (("classify", "anima.db"), "eisv-lumen data convert anima.db --out states.parquet"),
         (("convert", "typed.txt", "--out", "x.parquet"), "not a source"),
     ],
 )

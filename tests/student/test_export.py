@@ -58,7 +58,8 @@ def test_a_student_of_the_law_is_two_kilobytes(law_rows, tmp_path):
     [
         (lambda f: f["student"]["weights"][0].__setitem__(0, 9.0), "checksum"),
         (lambda f: f.update(format="eisv-lumen-student/9"), "format is 'eisv-lumen-student/9'"),
-        (lambda f: f.pop("sha256"), "not a student"),
+        (lambda f: f.pop("sha256"), "not a student: field 'sha256' is missing"),
+        (lambda f: f.pop("student"), "not a student: field 'student' is missing"),
     ],
 )
 def test_a_file_that_is_not_as_it_was_written_is_refused(student, tmp_path, change, about):

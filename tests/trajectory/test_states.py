@@ -191,9 +191,12 @@ def test_a_bad_time_is_named_by_its_row(tmp_path):
 
 def test_text_among_the_numbers_of_a_csv_is_named_by_its_row(tmp_path):
     path = tmp_path / "log.csv"
-    path.write_text("t,E,I,S,V\n0,0.1,0.2,0.3,0.1\n1,0.1,high,0.3,0.1\n")
-    with pytest.raises(InputError, match=r"log\.csv: cannot be read.*Row #3.*'high'"):
+    path.write_text("note,t,E,I,S,V\n,0,0.1,0.2,0.3,0.1\nx,1,0.1,high,0.3,0.1\n")
+    with pytest.raises(InputError, match=r"log\.csv, line 3, column I: 'high' is no number"):
         read_states(path)
+    path.write_text("t,E,I,S,V\n" + "0,0.1,0.2,0.3,0.1\n" * 600_000 + "1,0.1,0.2,0.3,abc\n")
+    with pytest.raises(InputError, match=r"line 600002, column V: 'abc' is no number"):
+        list(classify_file(path))
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1xxxxPAR1", b"\0" * 99])

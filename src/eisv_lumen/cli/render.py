@@ -29,8 +29,10 @@ def render(
     """
     from ..hub.blog import render_post
     from ..hub.lvm_blog import render_lvm_post
+    from ..hub.material import check_root
     from ..hub.render import render_readme, write_all
 
+    check_root(root)
     contents = {**render_readme(root), **render_post(root), **render_lvm_post(root)}
     if check:
         stale = [

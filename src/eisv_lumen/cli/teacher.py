@@ -162,6 +162,8 @@ def generate(
     from ..teacher.generate import generate as answer
     from ..teacher.prompt import Parsed, parse
 
+    if not model.is_dir():
+        raise InputError(f"{model}: not a folder that teacher train wrote")
     name = str(prompts or "standard input")
     lines = (sys.stdin.read() if prompts is None else read_text(prompts)).splitlines()
     messages: list[str] = []

@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 SCHEMA: Literal["eisv-lumen-report/1"] = "eisv-lumen-report/1"
+_OTHERS = {
+    "eisv-lumen-alignment/1": "a report of causal alignment; use eisv-lumen lvm compare",
+}
+"""Schemas that are read elsewhere, and how."""
 _LIBRARIES = (
     "eisv-lumen", "numpy", "numba", "torch", "transformers", "trl", "peft", "datasets",
     "scikit-learn",
@@ -191,8 +195,12 @@ def read_report(path: str | os.PathLike[str]) -> EvalReport:
     InputError
         The file is missing, is not JSON, or does not fit the schema; the message names the field.
     """
+    raw = read_json(path)
+    schema = raw.get("schema_") if isinstance(raw, Mapping) else None
+    if schema in _OTHERS:
+        raise InputError(f"{path}: {_OTHERS[schema]}")
     try:
-        return EvalReport.model_validate(read_json(path))
+        return EvalReport.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the report"

@@ -201,11 +201,13 @@ class ExpressionLaw:
         ValueError
             A setting is out of range.
         """
-        if not temperature >= 0 or top_k < 0 or not 0 < top_p <= 1:
-            raise ValueError(
-                f"temperature={temperature}, top_k={top_k}, top_p={top_p}: they must be ≥ 0, "
-                "≥ 0 and in (0, 1]"
-            )
+        for name, value, fits, asks in (
+            ("temperature", temperature, temperature >= 0, "≥ 0"),
+            ("top_k", top_k, top_k >= 0, "≥ 0"),
+            ("top_p", top_p, 0 < top_p <= 1, "in (0, 1]"),
+        ):
+            if not fits:
+                raise ValueError(f"{name}={value}: it must be {asks}")
         if temperature == 1 and not top_k and top_p == 1:
             return self
         first, second, third = (

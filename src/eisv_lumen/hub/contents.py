@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import InputError
 from .lvm_contents import causal_alignment, lvm
-from .material import Material
+from .material import Material, check_root
 from .plan import CARD, Contents, RepoName, Source
 from .repos import DATASET, METRIC, TEACHER
 from .student_contents import STUDENT, student
@@ -186,8 +186,7 @@ def build_contents(given: Material, only: Sequence[str] = ()) -> dict[RepoName, 
     for part in only:
         if part not in _BUILDERS:
             raise InputError(f"--only {part}: use one of {', '.join(PARTS)}")
-    if not (given.root / "spaces").is_dir():
-        raise InputError(f"{given.root}: not the repository of eisv-lumen; give it with --root")
+    check_root(given.root)
     parts = only or [part for part in PARTS if _is_given(given, part)]
     contents: dict[RepoName, dict[str, Source]] = {}
     for part in parts:

@@ -7,6 +7,7 @@ files too large for that are classified batch by batch.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,9 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 STATES: Final = ("agent", "t", *EISV_DIMS, "ethical_drift")
 """Columns of the files that `write_states` writes."""
+_NO_NUMBER: Final = re.compile(
+    r"CSV column #(\d+): Row #(\d+): CSV conversion error to double: invalid value '(.*)'"
+)
 _ROWS = 1 << 17
 """Rows in a batch of a stream: about 7 MB of columns."""
 
@@ -127,6 +131,11 @@ def classify_file(
         As for `read_states` and `classify`; the file has several agents or a NULL, or its times
         decrease: what has to be sorted cannot be streamed.
     """
+    if Path(path).suffix.lower() not in (".parquet", ".csv"):
+        raise InputError(
+            f"{path}: give states in .parquet or .csv; to convert another source: "
+            f"eisv-lumen data convert {path} --out states.parquet"
+        )
 
     def parts() -> Iterator[tuple[Floats, Floats, Floats | None]]:
         rows, first = 0, None
@@ -198,6 +207,12 @@ class _reading:
 
         if isinstance(error, pa.ArrowException | OSError) and not isinstance(error, InputError):
             text = " ".join(str(error).split())
+            if found := _NO_NUMBER.search(text):
+                column, line, value = found.groups()
+                raise InputError(
+                    f"{self.path}, line {line}, column {column_names(self.path)[int(column)]}: "
+                    f"{value!r} is no number; mend or drop that line"
+                ) from error
             raise InputError(f"{self.path}: cannot be read ({text})") from error
         if isinstance(error, UnicodeDecodeError):
             raise InputError(f"{self.path}: names of columns are not UTF-8") from error
