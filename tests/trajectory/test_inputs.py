@@ -50,6 +50,14 @@ def test_an_index_of_times_with_a_zone_or_without(zone):
     np.testing.assert_array_equal(classify(pandas.Series(index), X), WANTED)
 
 
+@pytest.mark.parametrize("bad", [2.5, "20", None, 20.0])
+def test_a_window_is_a_whole_number_of_states(bad):
+    for name in ("window", "stride"):
+        with pytest.raises(InputError, match=rf"{name}={bad!r}: give a whole number of states"):
+            classify(T, X, **{name: bad})
+    np.testing.assert_array_equal(classify(T, X, window=np.int32(20)), WANTED)
+
+
 def test_what_is_not_a_time_is_named_by_its_row():
     times = (T * 1e9).astype(np.int64).view("datetime64[ns]").copy()
     times[7] = "NaT"

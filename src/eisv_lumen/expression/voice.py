@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..files import read_json, write_json
+from .coherence import split_tokens
 from .law import WEIGHT_AFFINE, WEIGHT_OTHER, ExpressionLaw
 from .vocabulary import AFFINE, INQUIRY_TOKENS, PATTERN_PMF, SHAPES, TOKENS, shape_code, token_codes
 
@@ -65,13 +66,17 @@ class Voice:
         ------
         UnknownNameError
             `shape` is none of `SHAPES`.
+        InputError
+            `n` is negative.
         """
         code = shape_code(shape)
+        if n < 0:
+            raise InputError(f"n={n}: give 0 or more")
         if n > 8:
             return self.law(shape).sample(n, self._rng)
         return [tuple(TOKENS[i] for i in self._draw(code)) for _ in range(n)]
 
-    def feedback(self, shape: str, expression: Sequence[str], score: float) -> None:
+    def feedback(self, shape: str, expression: str | Sequence[str], score: float) -> None:
         """Learn from the score of an expression.
 
         Each token, a repeated one twice, gets weight += 0.08 · 2 (score − 0.5), clamped to
@@ -82,7 +87,7 @@ class Voice:
         shape
             One of `SHAPES`.
         expression
-            Its tokens, with tildes or without.
+            Its tokens, or a string of them with spaces between, with tildes or without.
         score
             Coherence, in [0, 1].
 
@@ -91,11 +96,11 @@ class Voice:
         UnknownNameError
             The shape or a token is unknown. Nothing is learned then.
         ValueError
-            The score is not in [0, 1]. Nothing is learned then.
+            The score is not in [0, 1], or the expression is none. Nothing is learned then.
         """
         if not 0 <= score <= 1:
-            raise ValueError(f"score={score}: a coherence is in [0, 1]")
-        self._learn(shape_code(shape), token_codes(expression), score)
+            raise InputError(f"score={score}: a coherence is in [0, 1]")
+        self._learn(shape_code(shape), token_codes(split_tokens(expression)), score)
 
     def learn(self, shapes: Iterable[str]) -> None:
         """For each shape in turn: speak once, score the expression's coherence, learn from it."""

@@ -43,11 +43,19 @@ _PART = 16_384
 def count_windows(n_states: int, window: int = WINDOW, stride: int = STRIDE) -> int:
     """Return the number of whole windows in a series of `n_states` states.
 
+    Raises
+    ------
+    InputError
+        The window or the stride is no whole number, or too small.
+
     Examples
     --------
     >>> count_windows(214_503)
     21449
     """
+    for name, value in (("window", window), ("stride", stride)):
+        if not isinstance(value, int | np.integer):
+            raise InputError(f"{name}={value!r}: give a whole number of states")
     if window < 2 or stride < 1:
         raise InputError(
             f"window={window}, stride={stride}: a window needs at least 2 states, a stride 1"

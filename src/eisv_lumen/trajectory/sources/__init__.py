@@ -123,7 +123,28 @@ def load_trajectories(
 ) -> Dataset:
     """Return the typed dataset of a source as a `datasets.Dataset`, whatever the source is.
 
-    Parameters and errors as for `load_table`; the features are `trajectory.dataset.features()`.
+    Parameters
+    ----------
+    source
+        Series: an `anima.db`, governance updates (`.jsonl`), states in Parquet or CSV, or
+        `postgresql://…`; they are cut into windows. Or windows: a Parquet file of the typed dataset
+        or of the published one (also as JSON lines), a folder of such files, or a dataset id of
+        the Hub (`owner/name`), whose splits are put one after the other.
+    window, stride
+        States in a window (≥ 2), and from one window's start to the next's (≥ 1); of no account
+        where the source holds windows.
+
+    Returns
+    -------
+    datasets.Dataset
+        A row a window: lists `t` [s since the epoch], `E`, `I`, `S`, `V`, `ethical_drift`; `shape`
+        (class label), `source`, `agent`, `t_start`, `t_end` [s] and `tokens`.
+
+    Raises
+    ------
+    InputError
+        The source is not there, is none of these, cannot be read (the message names file, row and
+        field), or no series is as long as a window.
 
     Examples
     --------
