@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,29 @@ def test_exact_reports_are_written_shown_and_compared(tmp_path: Path) -> None:
     )  # fmt: skip
     assert missing.returncode == 2
     assert "no result at T = 0.33" in missing.stderr
+
+
+def test_folders_are_compared_by_what_their_reports_share() -> None:
+    def compared(*args: object) -> tuple[dict[str, Any], str]:
+        done = run("evaluate", "compare", *args, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), done.stderr
+
+    found, said = compared(RESULTS / "published")
+    assert (found["metric"], len(found["rows"]), said) == ("coherence", 7, "")
+    found, said = compared(RESULTS / "blind")
+    assert found["metric"] == "coherence" and len(found["rows"]) > 5
+    assert said.startswith("skipped, not reports: ") and said.count("\n") == 1
+    assert "series-exact.json" in said and "constant-real" not in said
+    found, _ = compared(RESULTS / "tiny", RESULTS / "law" / "imitator.json")
+    assert found["metric"] == "macro_coherence"
+    for args, message in (
+        ((RESULTS / "tiny", "--metric", "foo"), "metric 'foo': in none of the reports, which have"),
+        ((RESULTS / "lvm",), "no reports of evaluation there"),
+    ):
+        done = run("evaluate", "compare", *args)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert message in done.stderr
 
 
 def test_the_committed_exact_and_published_results_are_what_the_commands_write(

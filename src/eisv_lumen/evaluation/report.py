@@ -24,6 +24,7 @@ __all__ = [
     "Gate",
     "Metric",
     "Provenance",
+    "gather_reports",
     "installed_versions",
     "provenance",
     "read_report",
@@ -210,6 +211,36 @@ def read_report(path: str | os.PathLike[str]) -> EvalReport:
 def read_reports(folder: str | os.PathLike[str]) -> dict[str, EvalReport]:
     """Read all reports of a folder, by file name without its ending, in order of name."""
     return {path.stem: read_report(path) for path in sorted(Path(folder).glob("*.json"))}
+
+
+def gather_reports(paths: Sequence[Path]) -> tuple[list[EvalReport], list[Path]]:
+    """Read reports, and all those of folders, in the order given and of name.
+
+    Returns
+    -------
+    reports : list of EvalReport
+    skipped : list of Path
+        Files of the folders that hold something else.
+
+    Raises
+    ------
+    InputError
+        There is no report, a file that is named is none, or one cannot be read.
+    """
+    reports, skipped = [], []
+    for path in paths:
+        if not path.is_dir():
+            reports.append(read_report(path))
+            continue
+        for file in sorted(path.glob("*.json")):
+            raw = read_json(file)
+            if isinstance(raw, Mapping) and raw.get("schema_") == SCHEMA:
+                reports.append(read_report(file))
+            else:
+                skipped.append(file)
+    if not reports:
+        raise InputError(f"{', '.join(map(str, paths))}: no reports of evaluation there")
+    return reports, skipped
 
 
 def _rounded(value: Any) -> Any:
