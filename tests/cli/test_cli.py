@@ -1,12 +1,18 @@
 """The command line as its user meets it: real processes, exit codes, two streams."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+
+from eisv_lumen.cli import _GROUPS
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -24,6 +30,39 @@ def test_help_lists_every_group_and_each_has_help() -> None:
         answer = run(group, "--help")
         assert answer.returncode == 0, answer.stderr
         assert "Usage:" in answer.stdout
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    for group in _GROUPS:
+        found = typer.main.get_command(import_module(f"eisv_lumen.cli.{group}").app)
+        for name, command in getattr(found, "commands", {group: found}).items():
+            yield f"{group} {name}", command
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_example_has_a_line_of_its_own(name: str) -> None:
+    """Help is filled paragraph by paragraph: examples of one paragraph would run together."""
+    for paragraph in COMMANDS[name].help.split("\n\n"):
+        starts = re.findall(r"(?:^|\s)(?:eisv-lumen|torchrun|curl) ", paragraph)
+        assert len(starts) <= 1, paragraph
+        assert not starts or "\\" not in paragraph  # what is filled is not continued
+
+
+def test_options_are_spelt_alike(tmp_path: Path) -> None:
+    for words in ((), ("data",), ("data", "build"), ("lvm",), ("lvm", "train"), ("render",)):
+        assert run(*words, "-h").stdout == run(*words, "--help").stdout
+        assert "--install-completion" not in run(*words, "-h").stdout
+    spoken = [run("voice", "speak", "convergence", n, 3).stdout for n in ("-n", "--n")]
+    assert spoken[0] == spoken[1] and spoken[0].count("\n") == 3
+    assert run("voice", "law", "convergence", "--top", 0).returncode == 2
+    for group in ("teacher", "lvm"):
+        listed = run(group, "recipes").stdout.splitlines()
+        found = json.loads(run(group, "recipes", "--json").stdout)["recipes"]
+        assert [line.split()[0] for line in listed] == list(found)
+        assert all(recipe["note"] for recipe in found.values())
 
 
 def test_bad_input_is_one_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import print_json
+from .options import Json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,15 +24,20 @@ _Device = Annotated[
 
 
 @app.command()
-def recipes() -> None:
+def recipes(as_json: Json = False) -> None:
     """List the recipes that come with the package.
 
     Example: eisv-lumen teacher recipes
     """
     from ..teacher.recipe import load_recipe, recipe_names
 
-    for name in recipe_names():
-        recipe = load_recipe(name)
+    found = {name: load_recipe(name) for name in recipe_names()}
+    if as_json:
+        print_json(
+            {"recipes": {name: recipe.model_dump(mode="json") for name, recipe in found.items()}}
+        )
+        return
+    for name, recipe in found.items():
         typer.echo(f"{name:<20} {recipe.base:<16} {recipe.note}")
 
 
@@ -52,7 +58,9 @@ def train(
     """Train a teacher by pure cross-entropy; kill it, and the same command goes on.
 
     For instance:
+
       eisv-lumen teacher train tiny-v4 --out runs/tiny-v4
+
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher train v4 --out runs/v4
     """
     from ..teacher.data import corpus_of_windows, recipe_corpora, recipe_examples
@@ -100,7 +108,9 @@ def evaluate(
     """Score a teacher at T = 1, 0.7, 0.5, 0.3 and greedily, and once with the inherited nucleus.
 
     For instance:
+
       eisv-lumen teacher evaluate runs/tiny-v4 --out report.json
+
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher evaluate runs/v4 --out report.json
     """
     from ..evaluation.report import write_report
