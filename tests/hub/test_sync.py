@@ -115,6 +115,16 @@ def test_nothing_new_makes_no_commit(here: HubDouble, repo: Repo) -> None:
     assert grow().status == "unchanged" and len(repo.history()) == 3
 
 
+def test_a_rehearsal_says_what_would_come_and_changes_nothing(here: HubDouble, repo: Repo) -> None:
+    before, commits = repo.files(), len(repo.history())
+    told = grow(dry_run=True)
+    assert (told.status, told.windows) == ("would_grow", {"w10": 12, "w20": 12})
+    assert {request.method for request in here.log} == {"GET"}
+    assert (repo.files(), len(repo.history()), told.commit) == (before, commits, repo.head.oid)
+    assert grow().windows == told.windows
+    assert grow(dry_run=True).status == "unchanged"
+
+
 def test_step_by_step_and_from_a_log_that_was_pruned(here: HubDouble, repo: Repo) -> None:
     for until in (70, 71, 93, 120):
         grow(until)
@@ -322,6 +332,9 @@ def test_the_older_schema_is_migrated_and_then_grows(here: HubDouble, kind: Any)
     repo = here.store.create("dataset", ID)
     card = "---\nlicense: mit\ndataset_info:\n  features: []\n---\n# By hand\n"
     repo.write({"README.md": card, "data/train.parquet": published(old)}, "as it was")
+    told = sync(ID, source(log), stride=10, dry_run=True, backoff=FAST)
+    assert (told.status, told.windows) == ("would_grow", {"window_20": 6})
+    assert repo.head.title == "as it was"
     if kind:
         here.fail(Fault(kind, "POST", "/commit/"))
     outcome = sync(ID, source(log), stride=10, backoff=FAST)
