@@ -187,7 +187,7 @@ def test_a_dataset_is_not_split_into_itself(folder: Path, run: Run) -> None:
     ("args", "message"),
     [
         (("build", "none.db", "--out", "x.parquet"), "none.db: no such file"),
-        (("build", "anima.db", "--out", "x.csv"), "name a .parquet file"),
+        (("build", "anima.db", "--out", "x"), "name a .parquet file, or add --split for a folder"),
         (("build", "anima.db", "--out", "x.parquet", "--split"), "name a folder"),
         (("build", "anima.db", "--out", "x.parquet", "--window", 9999), "longer than the longest"),
         (("build", "anima.db", "--out", "x.parquet", "--window", 9, "--window", 8), "add --split"),

@@ -178,9 +178,12 @@ def print_shapes(found: dict[str, Any]) -> None:
 
 def _check_out(out: Path, source: str | None, split: bool) -> None:
     """Refuse an --out that cannot take windows, before anything is read."""
+    from ..errors import InputError
     from ..trajectory.dataset import SCHEMA
     from ..trajectory.targets import check_file, check_folder
 
+    if not split and out.suffix != ".parquet":
+        raise InputError(f"--out {out}: name a .parquet file, or add --split for a folder")
     (check_folder if split else check_file)(out, source, SCHEMA.names)
 
 
