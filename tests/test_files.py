@@ -43,6 +43,38 @@ def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path, monke
         write_bytes(tmp_path / "x" / "a", b"")
 
 
+@pytest.mark.parametrize("name", ["folder", "file/x", "file/x/y", "n" * 300])
+def test_a_place_that_holds_no_file_is_one_clear_message(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("here first")
+    with pytest.raises(InputError, match=r"is a folder; name a file|cannot be written"):
+        write_bytes(tmp_path / name, b"")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+    assert (tmp_path / "file").read_text() == "here first"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc, which takes no files")
+def test_a_system_that_takes_no_files_is_one_clear_message() -> None:
+    with pytest.raises(InputError, match=r"/proc/x: cannot be written .* choose another folder"):
+        write_bytes("/proc/x", b"")
+
+
+def test_another_files_error_is_not_taken_for_ours(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a"):
+        (tmp_path / "none").read_bytes()
+
+
+def test_what_cannot_be_read_is_one_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("{")
+    for name, said in ((".", "is a folder"), ("no", "no such file"), ("file/x", "cannot be read")):
+        with pytest.raises(InputError, match=said):
+            read_json(tmp_path / name)
+    for text in ("[" * 100_000, "9" * 10_000):
+        (tmp_path / "odd").write_text(text)
+        with pytest.raises(InputError, match=r"odd: not JSON \(a number too long, or nested"):
+            read_json(tmp_path / "odd")
+
+
 def test_json_is_one_fixed_form(tmp_path: Path) -> None:
     value = {"b": [1, 2.5, "ä"], "a": None}
     write_json(tmp_path / "a.json", value)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import eisv_lumen
+from eisv_lumen.errors import InputError
 
 ROOT = Path(eisv_lumen.__file__).parent
 FLOORS = {
@@ -59,6 +60,13 @@ def test_a_file_is_one_idea_of_300_lines_at_most() -> None:
     }
     assert {name for name, count in lines.items() if count > MOST_LINES} <= LONGER.keys()
     assert LONGER.keys() <= lines.keys()
+
+
+def test_every_public_name_is_there() -> None:
+    assert set(eisv_lumen.__all__) == set(eisv_lumen._HOMES)
+    for name in eisv_lumen.__all__:
+        assert getattr(eisv_lumen, name).__doc__
+    assert eisv_lumen.InputError is InputError
 
 
 def test_importing_the_package_is_light() -> None:

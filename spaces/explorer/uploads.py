@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.trajectory.series import Series
@@ -57,9 +54,6 @@ def read_series(path: str | Path) -> tuple[Series, str]:
     said = list(found.report.lines())
     if len(found.series) > 1:
         said.append(f"shown is the longest, {series.agent}, with {len(series):,} states")
-    if outside := int(((series.X < 0) | (series.X > 1)).sum()):
-        series = replace(series, X=np.clip(series.X, 0.0, 1.0))
-        said.append(f"{outside:,} values outside [0, 1] clamped")
     return series, f"{file.name}: {'; '.join(said)}."
 
 

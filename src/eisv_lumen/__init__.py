@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .errors import InputError
     from .expression.coherence import coherence
     from .expression.law import ExpressionLaw
     from .expression.vocabulary import SHAPES
@@ -15,11 +16,20 @@ if TYPE_CHECKING:
     from .trajectory.windows import classify
 
 __version__ = "0.1.0"
-__all__ = ["SHAPES", "ExpressionLaw", "Voice", "classify", "coherence", "load_trajectories"]
+__all__ = [
+    "SHAPES",
+    "ExpressionLaw",
+    "InputError",
+    "Voice",
+    "classify",
+    "coherence",
+    "load_trajectories",
+]
 
 _HOMES = {
     "SHAPES": "expression.vocabulary",
     "ExpressionLaw": "expression.law",
+    "InputError": "errors",
     "Voice": "expression.voice",
     "classify": "trajectory.windows",
     "coherence": "expression.coherence",

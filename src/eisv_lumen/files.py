@@ -19,13 +19,15 @@ __all__ = [
     "parse_yaml",
     "plain_disk_errors",
     "read_json",
+    "read_text",
     "write_bytes",
     "write_json",
     "write_text",
 ]
 
 _MOST_VALUES = 100_000
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK = _FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
@@ -41,11 +43,25 @@ def plain_disk_errors(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _DISK:
-            raise InputError(
-                f"{target}: cannot be written ({os.strerror(error.errno or 0)}); free some space "
-                "or choose another folder. Nothing was changed."
-            ) from error
+            raise _refusal(target, error) from error
         raise
+
+
+@contextmanager
+def _plain_errors(target: Path) -> Iterator[None]:
+    """Turn whatever the system says of `target` itself into one message."""
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(target, error) from error
+
+
+def _refusal(target: Path, error: OSError) -> InputError:
+    mend = "free some space or choose" if error.errno in _FULL else "choose"
+    return InputError(
+        f"{target}: cannot be written ({os.strerror(error.errno or 0)}); {mend} another folder. "
+        "Nothing was changed."
+    )
 
 
 @contextmanager
@@ -60,19 +76,24 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The disk is full or not writable. `path` is then as it was before.
+        `path` is a folder, cannot be made, or the disk is full or not writable. `path` is then as
+        it was before.
     """
     target = Path(path)
     aside = None
     try:
-        with plain_disk_errors(target):
+        with _plain_errors(target):
+            if target.is_dir():
+                raise InputError(f"{target}: is a folder; name a file")
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(
                 dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"
             )
             os.close(handle)
             aside = Path(name)
+        with plain_disk_errors(target):
             yield aside
+        with _plain_errors(target):
             aside.chmod(0o644)
             with aside.open("rb+") as stream:
                 os.fsync(stream.fileno())
@@ -104,24 +125,43 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_bytes(path, json_bytes(value))
 
 
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Read one text file in UTF-8.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is a folder, may not be read or is not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder; name a file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({os.strerror(error.errno or 0)})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8") from error
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Read one JSON file.
 
     Raises
     ------
     InputError
-        The file is missing or is not JSON; the message names file, line and column.
+        As for `read_text`, or it is not JSON; the message names file, line and column.
     """
+    text = read_text(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8") from error
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON (a number too long, or nested too deeply)") from error
 
 
 def parse_yaml(text: str, where: str) -> Any:

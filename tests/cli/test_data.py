@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from eisv_lumen.cli import main
@@ -125,18 +127,74 @@ def test_counts_of_what_was_skipped_go_to_stderr(folder: Path, run: Run) -> None
     assert done.stdout.startswith("599 windows")
 
 
+def test_a_source_and_what_is_not_ours_are_never_written_over(folder: Path, run: Run) -> None:
+    log = (folder / "anima.db").read_bytes()
+    (folder / "precious.parquet").write_bytes(log)  # a log by an unlucky name
+    (folder / "linked.parquet").symlink_to(folder / "precious.parquet")
+    pq.write_table(pa.table({"x": [1]}), folder / "mine.parquet")
+    (folder / "table.csv").write_text("x\n1\n")
+    (folder / "folder.parquet").mkdir()
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    for command in ("convert", "build", "blend"):
+        for out, said in (
+            ("anima.db", "name a .parquet file"),
+            ("table.csv", "name a .parquet file"),
+            ("precious.parquet", "would be lost"),
+            ("linked.parquet", "would be lost"),
+            ("mine.parquet", "holds something else"),
+            ("folder.parquet", "is a folder"),
+        ):
+            done = run(command, "precious.parquet", "--out", out)
+            assert (done.returncode, done.stdout) == (2, ""), (command, out)
+            assert said in done.stderr and done.stderr.count("\n") == 1
+    assert "holds something else" in run("synthetic", "--out", "mine.parquet").stderr
+    assert before == {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_ones_own_output_is_replaced(folder: Path, run: Run) -> None:
+    for args in (
+        ("convert", "anima.db", "--out", "again.parquet"),
+        ("build", "anima.db", "--out", "rows.parquet"),
+        ("synthetic", "--out", "made", "--split", "--per-shape", 12),
+    ):
+        assert run.json(*args) == run.json(*args)
+
+
+def test_one_command_makes_all_configurations_of_a_folder(folder: Path, run: Run) -> None:
+    """Of two commands, the second's train may hold states of the first's test."""
+    run.json("build", "anima.db", "--out", "two", "--split", "--window", 20)
+    for args in (
+        ("build", "anima.db", "--window", 15, "--seed", 5),
+        ("blend", "anima.db", "--window", 15, "--per-shape", 12),
+        ("synthetic", "--window", 15, "--per-shape", 12),
+    ):
+        done = run(*args, "--out", "two", "--split")
+        assert done.returncode == 2
+        assert "holds window_20 of another command" in done.stderr
+        assert "one command (--window 15 --window 20)" in done.stderr
+        assert [path.name for path in (folder / "two").iterdir()] == ["window_20"]
+    run.json("build", "anima.db", "--out", "two", "--split", "--window", 15, "--window", 20)
+
+
+def test_a_dataset_is_not_split_into_itself(folder: Path, run: Run) -> None:
+    run.json("build", "anima.db", "--out", "self", "--split")
+    for source in ("self", "self/window_20", "self/window_20/train.parquet"):
+        done = run("build", source, "--out", "self", "--split")
+        assert done.returncode == 2 and "would be lost" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (("build", "none.db", "--out", "x.parquet"), "none.db: no such file"),
-        (("build", "anima.db", "--out", "x.csv"), "name a .parquet file"),
+        (("build", "anima.db", "--out", "x"), "name a .parquet file, or add --split for a folder"),
         (("build", "anima.db", "--out", "x.parquet", "--split"), "name a folder"),
         (("build", "anima.db", "--out", "x.parquet", "--window", 9999), "longer than the longest"),
         (("build", "anima.db", "--out", "x.parquet", "--window", 9, "--window", 8), "add --split"),
         (("build", "anima.db", "--out", "x", "--split", "--window", 9, "--window", 9), "each once"),
         (("labels", "anima.db", "--length", 30), "use lengths from 2 to"),
         (("synthetic", "--out", "x.parquet", "--shape-overrides", "calm=1"), "'calm'"),
-        (("classify", "anima.db"), "anima.db: cannot be read"),
+        (("classify", "anima.db"), "eisv-lumen data convert anima.db --out states.parquet"),
         (("convert", "typed.txt", "--out", "x.parquet"), "not a source"),
     ],
 )

@@ -42,6 +42,14 @@ def test_one_shape_for_all_and_lengths_that_differ() -> None:
         coherence("~ripple~", "rising_entropy")
 
 
+@pytest.mark.parametrize(
+    "given", [[None], [3.5], [["warmth", None]], [(["warmth"],)], [b"warmth"], None, 7]
+)
+def test_what_is_no_expression_is_said(given: object) -> None:
+    with pytest.raises(ValueError, match=r"is no expression|give a list of expressions"):
+        coherence(given, "convergence")  # type: ignore[arg-type]
+
+
 def test_validity_and_token_shares() -> None:
     assert is_valid([["~warmth~"], [], "joy", "warmth return"]).tolist() == [
         True,

@@ -150,5 +150,7 @@ def test_bad_settings_are_refused() -> None:
     for kwargs in ({"top_k": -1}, {"top_p": 0.0}, {"top_p": 1.5}):
         with pytest.raises(ValueError, match="must be"):
             LAWS[0].tempered(0.5, **kwargs)
+    with pytest.raises(ValueError, match="n=-1: give 0 or more"):
+        LAWS[0].sample(-1, 0)
     with pytest.raises(ValueError, match="15 positive"):
         ExpressionLaw.from_weights("convergence", [0.0] * 15)

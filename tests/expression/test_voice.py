@@ -46,6 +46,18 @@ def test_feedback_moves_each_token_as_specified() -> None:
     assert np.count_nonzero(change) == 2
 
 
+@pytest.mark.parametrize("said", ["~warmth~ ~return~", "warmth return", ["~warmth~", "return"]])
+def test_feedback_takes_an_expression_in_any_form(said: object) -> None:
+    voice, plain = Voice(), Voice()
+    voice.feedback("convergence", said, 1.0)
+    plain.feedback("convergence", ("warmth", "return"), 1.0)
+    np.testing.assert_array_equal(voice.weights, plain.weights)
+    with pytest.raises(ValueError, match="None is no expression"):
+        voice.feedback("convergence", None, 1.0)
+    with pytest.raises(InputError, match=r"n=-1: give 0 or more"):
+        voice.speak("convergence", -1)
+
+
 def test_weights_are_clamped_after_each_step() -> None:
     voice = Voice()
     voice.weights[:] = 0.12

@@ -115,6 +115,16 @@ def test_nothing_new_makes_no_commit(here: HubDouble, repo: Repo) -> None:
     assert grow().status == "unchanged" and len(repo.history()) == 3
 
 
+def test_a_rehearsal_says_what_would_come_and_changes_nothing(here: HubDouble, repo: Repo) -> None:
+    before, commits = repo.files(), len(repo.history())
+    told = grow(dry_run=True)
+    assert (told.status, told.windows) == ("would_grow", {"w10": 12, "w20": 12})
+    assert {request.method for request in here.log} == {"GET"}
+    assert (repo.files(), len(repo.history()), told.commit) == (before, commits, repo.head.oid)
+    assert grow().windows == told.windows
+    assert grow(dry_run=True).status == "unchanged"
+
+
 def test_step_by_step_and_from_a_log_that_was_pruned(here: HubDouble, repo: Repo) -> None:
     for until in (70, 71, 93, 120):
         grow(until)
@@ -322,6 +332,9 @@ def test_the_older_schema_is_migrated_and_then_grows(here: HubDouble, kind: Any)
     repo = here.store.create("dataset", ID)
     card = "---\nlicense: mit\ndataset_info:\n  features: []\n---\n# By hand\n"
     repo.write({"README.md": card, "data/train.parquet": published(old)}, "as it was")
+    told = sync(ID, source(log), stride=10, dry_run=True, backoff=FAST)
+    assert (told.status, told.windows) == ("would_grow", {"window_20": 6})
+    assert repo.head.title == "as it was"
     if kind:
         here.fail(Fault(kind, "POST", "/commit/"))
     outcome = sync(ID, source(log), stride=10, backoff=FAST)
@@ -355,6 +368,34 @@ def test_a_dataset_that_cannot_grow(here: HubDouble, tmp_path: Path, card: str, 
     with pytest.raises(InputError) as caught:
         grow()
     assert said in str(caught.value)
+
+
+def test_the_published_stride_is_kept_to(here: HubDouble, repo: Repo) -> None:
+    with pytest.raises(InputError, match="config w10 was cut with stride 5; leave --stride out"):
+        sync(ID, source(LOG), stride=10, backoff=FAST)
+    assert len(repo.history()) == 2
+    assert sync(ID, source(LOG), backoff=FAST).windows == {"w10": 12, "w20": 12}
+    is_whole(repo)
+
+
+def test_an_unknown_stride_has_to_be_given(here: HubDouble, repo: Repo) -> None:
+    def silent(data: bytes) -> bytes:
+        return parquet_bytes(pq.read_table(io.BytesIO(data)).replace_schema_metadata(None))
+
+    repo.write({p: silent(d) for p, d in repo.files().items() if p.endswith(".parquet")})
+    with pytest.raises(InputError, match="does not say with which stride it was cut; give it with"):
+        sync(ID, source(LOG), backoff=FAST)
+    grow()
+    is_whole(repo)
+    assert sync(ID, source(LOG), backoff=FAST).status == "unchanged"  # what was grown says it
+
+
+def test_the_older_schema_is_left_as_it_is_where_the_stride_is_unknown(here: HubDouble) -> None:
+    repo = here.store.create("dataset", ID)
+    repo.write({"data/train.parquet": published(build([LOG], window=20, stride=10))}, "as it was")
+    with pytest.raises(InputError, match="the older schema does not say with which stride"):
+        sync(ID, source(LOG), backoff=FAST)
+    assert repo.head.title == "as it was"
 
 
 def test_what_is_not_there_or_not_ours(here: HubDouble, repo: Repo) -> None:

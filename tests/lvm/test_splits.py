@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.chunks import window_starts, windows_of
+from eisv_lumen.lvm.alignment.answers import articles_of
+from eisv_lumen.lvm.alignment.articles import codes_of
+from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
+from eisv_lumen.lvm.chunks import Chunks, window_starts, windows_of
 from eisv_lumen.lvm.processes import ar1
 from eisv_lumen.lvm.splits import (
     check_disjoint,
@@ -17,6 +20,7 @@ from eisv_lumen.lvm.splits import (
     take_articles,
     take_corpus,
     whole_of,
+    wholes_of,
 )
 
 places = st.lists(
@@ -201,13 +205,13 @@ def test_parts_of_one_whole_in_two_splits_are_refused(chains):
 
 def test_parts_of_a_whole_are_resampled_together():
     """An interval over articles knows a book, however many parts it was cut into."""
-    ids = ("kjv/Ruth", "kjv/Genesis", "kjv/Genesis (2)", "kjv/Esther")
-    article = np.repeat(np.arange(4, dtype=np.int32), 8)
-    vectors = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
+    ids = ("kjv/Ruth", "kjv/Genesis", "kjv/Genesis (2)", *(f"kjv/{k}" for k in range(7)))
+    article = np.repeat(np.arange(10, dtype=np.int32), 8)
+    vectors = np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    position = np.tile(np.arange(8, dtype=np.int32), 4)
+    position = np.tile(np.arange(8, dtype=np.int32), 10)
     found = windows_of(Chunks(vectors, article, position, ids), 5)
-    assert wholes_of(found).tolist() == [0, 1, 1, 2]
+    assert wholes_of(found).tolist() == [0, 1, 1, *range(2, 9)]
     codes = codes_of(articles_of(found))
     assert codes.tolist() == wholes_of(found)[found.window_article].tolist()
-    assert ArticleBootstrap(codes).n_articles == 3
+    assert ArticleBootstrap(codes).n_articles == 9

@@ -79,7 +79,7 @@ def test_it_is_scored_by_whole_laws(student: Path, summaries: Path, tmp_path: Pa
         (["distil", "--out", "x", "--law", "mine"], "use initial or learned"),
         (["distil", "--out", "x", "--teacher", "t", "--blind"], "--blind goes with --law"),
         (["distil", "--out", "x", "--teacher", "none"], r"training\.json: no such file"),
-        (["speak", "none.json", "--shape", "convergence"], "cannot be read"),
+        (["speak", "none.json", "--shape", "convergence"], "no such file"),
         (["speak", "none.json"], "either --shape or --data"),
     ],
 )

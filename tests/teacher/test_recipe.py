@@ -112,7 +112,7 @@ def test_a_bad_field_is_named_with_its_file(tmp_path, section, changes, message)
 def test_a_field_that_a_library_does_not_know_is_refused_before_any_work(
     tmp_path, changes, message
 ):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=rf"mine\.yaml, .*{message}"):
         check_recipe(load_recipe(written(tmp_path, changes)))
 
 

@@ -93,6 +93,22 @@ def test_rows_with_a_null_are_skipped_but_for_drift(tmp_path):
     assert source.series[0].ethical_drift.tolist() == [0.0] * 3
 
 
+@pytest.mark.parametrize("kind", [".parquet", ".csv"])
+def test_values_outside_the_range_are_clamped_and_counted(tmp_path, kind):
+    cells = columns(60) | {"ethical_drift": np.full(60, 1.5)}
+    cells["I"][3], cells["I"][7], cells["V"][59] = 3.5, -40.0, 1.0000001
+    path = write(tmp_path / f"log{kind}", cells)
+    source = read_states(path)
+    (series,) = source.series
+    assert source.report.clamped == 3
+    assert "3 values outside [0, 1] clamped" in list(source.report.lines())
+    assert (series.X[3, 1], series.X[7, 1], series.X[59, 3]) == (1.0, 0.0, 1.0)
+    assert series.ethical_drift.tolist() == [1.5] * 60
+    streamed = np.concatenate(list(classify_file(path)))
+    drift = series.ethical_drift
+    np.testing.assert_array_equal(streamed, classify(series.t, series.X, ethical_drift=drift))
+
+
 def test_what_is_written_is_read_back(tmp_path):
     rng = np.random.default_rng(0)
     series = [
@@ -175,9 +191,12 @@ def test_a_bad_time_is_named_by_its_row(tmp_path):
 
 def test_text_among_the_numbers_of_a_csv_is_named_by_its_row(tmp_path):
     path = tmp_path / "log.csv"
-    path.write_text("t,E,I,S,V\n0,0.1,0.2,0.3,0.1\n1,0.1,high,0.3,0.1\n")
-    with pytest.raises(InputError, match=r"log\.csv: cannot be read.*Row #3.*'high'"):
+    path.write_text("note,t,E,I,S,V\n,0,0.1,0.2,0.3,0.1\nx,1,0.1,high,0.3,0.1\n")
+    with pytest.raises(InputError, match=r"log\.csv, line 3, column I: 'high' is no number"):
         read_states(path)
+    path.write_text("t,E,I,S,V\n" + "0,0.1,0.2,0.3,0.1\n" * 600_000 + "1,0.1,0.2,0.3,abc\n")
+    with pytest.raises(InputError, match=r"line 600002, column V: 'abc' is no number"):
+        list(classify_file(path))
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1xxxxPAR1", b"\0" * 99])

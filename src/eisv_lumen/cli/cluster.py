@@ -54,9 +54,11 @@ def windows(
     The files hold the same bytes whatever the workers, and whatever files the states came in.
 
     For instance:
+
       eisv-lumen cluster windows logs/ --out windows/
+
       eisv-lumen cluster windows 's3://lake/updates/*.jsonl' --out s3://lake/windows
-        --scheduler tcp://head:8786
+      --scheduler tcp://head:8786
     """
     from ..cluster.build import build_windows
     from ..cluster.workers import hire

@@ -114,8 +114,10 @@ def convert(
     Example: eisv-lumen data convert anima.db --out states.parquet
     """
     from ..trajectory.sources import read_source
-    from ..trajectory.sources.parquet import write_states
+    from ..trajectory.sources.parquet import STATES, write_states
+    from ..trajectory.targets import check_file
 
+    check_file(out, source, STATES)
     read = read_source(source)
     write_states(out, read.series)
     say(read.report.lines())

@@ -97,20 +97,26 @@ def show(
 @app.command()
 def compare(
     reports: Annotated[list[Path], typer.Argument(help="Reports, or folders of them.")],
-    metric: Annotated[str, typer.Option(help="The metric to compare.")] = "macro_coherence",
+    metric: Annotated[
+        str | None,
+        typer.Option(help="The metric to compare; macro_coherence, or coherence, by default."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Set reports side by side under each decoding they share.
 
     Example: eisv-lumen evaluate compare results/tiny results/law/imitator.json
     """
-    from ..evaluation.report import read_report
+    from ..evaluation.report import gather_reports
+    from ..evaluation.table import metric_of_all
 
-    files = [f for p in reports for f in (sorted(p.glob("*.json")) if p.is_dir() else [p])]
+    found, skipped = gather_reports(reports)
+    if skipped:
+        typer.echo(f"skipped, not reports: {', '.join(map(str, skipped))}", err=True)
+    metric = metric_of_all(found, metric)
     rows: list[tuple[str, ...]] = []
     plain = []
-    for file in files:
-        report = read_report(file)
+    for report in found:
         for result in report.results:
             if (m := result.metrics.get(metric)) is not None:
                 interval = "" if m.low is None else f"{m.low:.3f} … {m.high:.3f}"

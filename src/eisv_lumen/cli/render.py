@@ -41,8 +41,10 @@ def render(
     """
     from ..hub.blog import AUTHORS, NAMESPACE, render_post, space_of
     from ..hub.lvm_blog import render_lvm_post
+    from ..hub.material import check_root
     from ..hub.render import render_readme, write_all
 
+    check_root(root)
     authors = author or AUTHORS
     contents = {
         **render_readme(root),

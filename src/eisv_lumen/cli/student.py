@@ -45,7 +45,9 @@ def distil(
     """Distil a teacher into data; kill it, and the same command goes on.
 
     For instance:
+
       eisv-lumen student distil --teacher runs/tiny-blind-summary --out runs/student
+
       eisv-lumen student distil --law learned --out runs/student-law
     """
     from ..errors import InputError
@@ -87,12 +89,16 @@ def speak(
     window: Annotated[int, typer.Option(min=2, help="States in the window.")] = 20,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
-    n: Annotated[int, typer.Option(min=1, help="How often to speak of each window.")] = 1,
+    n: Annotated[
+        int, typer.Option("-n", "--n", min=1, help="How often to speak of each window.")
+    ] = 1,
 ) -> None:
     """Speak of a window; prints a JSON object a line.
 
     For instance:
-      eisv-lumen student speak student.json --shape convergence --temperature 0.3 --n 5
+
+      eisv-lumen student speak student.json --shape convergence --temperature 0.3 -n 5
+
       eisv-lumen student speak student.json --data summaries.jsonl
     """  # fmt: skip
     import json

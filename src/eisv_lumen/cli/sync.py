@@ -15,8 +15,14 @@ def sync(
     dataset: Annotated[str, typer.Argument(help="Dataset on the Hub, NAMESPACE/NAME.")],
     source: Annotated[Path, typer.Argument(help="An anima.db, governance updates, or states.")],
     stride: Annotated[
-        int, typer.Option(min=1, help="With which the published windows were cut.")
-    ] = 10,
+        int | None,
+        typer.Option(
+            min=1, help="With which the published windows were cut; by default as they say."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be added; change nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Append to a dataset on the Hub the windows that it lacks.
@@ -25,7 +31,11 @@ def sync(
     grow the same dataset at once lose no window and double none. Killed or cut off, the same
     command resumes. It logs in as `hf auth login` did.
 
-    Example: eisv-lumen data sync NS/unitares-eisv-trajectories anima.db
+    For instance:
+
+      eisv-lumen data sync NS/unitares-eisv-trajectories anima.db --dry-run
+
+      eisv-lumen data sync NS/unitares-eisv-trajectories anima.db
     """
     from dataclasses import asdict
 
@@ -36,12 +46,13 @@ def sync(
     for line in states.report.lines():
         typer.echo(line, err=True)
     outcome = grow(
-        dataset, states, stride=stride, report=lambda doing: typer.echo(f"{doing} …", err=True)
-    )
+        dataset, states, stride=stride, dry_run=dry_run,
+        report=lambda doing: typer.echo(f"{doing} …", err=True),
+    )  # fmt: skip
     if as_json:
         print_json(asdict(outcome))
         return
     for config, n in outcome.windows.items():
-        typer.echo(f"{config}: {n} windows more")
+        typer.echo(f"{config}: {n} windows more{' (nothing was changed)' if dry_run else ''}")
     if outcome.status == "unchanged":
         typer.echo("nothing new")

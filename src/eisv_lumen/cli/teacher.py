@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import print_json
+from .options import Json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,15 +24,20 @@ _Device = Annotated[
 
 
 @app.command()
-def recipes() -> None:
+def recipes(as_json: Json = False) -> None:
     """List the recipes that come with the package.
 
     Example: eisv-lumen teacher recipes
     """
     from ..teacher.recipe import load_recipe, recipe_names
 
-    for name in recipe_names():
-        recipe = load_recipe(name)
+    found = {name: load_recipe(name) for name in recipe_names()}
+    if as_json:
+        print_json(
+            {"recipes": {name: recipe.model_dump(mode="json") for name, recipe in found.items()}}
+        )
+        return
+    for name, recipe in found.items():
         typer.echo(f"{name:<20} {recipe.base:<16} {recipe.note}")
 
 
@@ -52,7 +58,9 @@ def train(
     """Train a teacher by pure cross-entropy; kill it, and the same command goes on.
 
     For instance:
+
       eisv-lumen teacher train tiny-v4 --out runs/tiny-v4
+
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher train v4 --out runs/v4
     """
     from ..teacher.data import (
@@ -108,7 +116,9 @@ def evaluate(
     """Score a teacher at T = 1, 0.7, 0.5, 0.3 and greedily, and once with the inherited nucleus.
 
     For instance:
+
       eisv-lumen teacher evaluate runs/tiny-v4 --out report.json
+
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher evaluate runs/v4 --out report.json
     """
     from ..evaluation.report import write_report
@@ -165,12 +175,15 @@ def generate(
     import json
 
     from ..errors import InputError
+    from ..files import read_text
     from ..teacher.base_models import load_teacher
     from ..teacher.generate import generate as answer
     from ..teacher.prompt import Parsed, parse
 
+    if not model.is_dir():
+        raise InputError(f"{model}: not a folder that teacher train wrote")
     name = str(prompts or "standard input")
-    lines = (sys.stdin.read() if prompts is None else _text(prompts)).splitlines()
+    lines = (sys.stdin.read() if prompts is None else read_text(prompts)).splitlines()
     messages: list[str] = []
     for number, line in enumerate(lines, 1):
         try:
@@ -196,12 +209,3 @@ def generate(
             else {"invalid": parsed.reason}
         )
         typer.echo(json.dumps({"text": text, **said}, ensure_ascii=False))
-
-
-def _text(path: Path) -> str:
-    from ..errors import InputError
-
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text") from error

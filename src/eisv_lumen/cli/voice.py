@@ -31,7 +31,7 @@ def law(
     temperature: Annotated[float, typer.Option(help="Decoding temperature; 0 is greedy.")] = 1.0,
     top_k: Annotated[int, typer.Option(help="0 keeps all.")] = 0,
     top_p: Annotated[float, typer.Option(help="1 keeps all.")] = 1.0,
-    top: Annotated[int, typer.Option(help="How many expressions to list.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="How many expressions to list.")] = 10,
     voice: _Voice = None,
     as_json: _Json = False,
 ) -> None:
@@ -75,7 +75,7 @@ def law(
 @app.command()
 def speak(
     shape: Annotated[str, typer.Argument(help="One of the nine shapes.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many expressions.")] = 5,
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="How many expressions.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     voice: _Voice = None,
     as_json: _Json = False,

@@ -61,19 +61,21 @@ def build(
     from ..errors import InputError
     from ..trajectory.lengths import split_lengths
     from ..trajectory.sources import Source, read_any
+    from ..trajectory.targets import check_lengths
 
     lengths = window or [20]
     if not split and len(lengths) > 1:
         raise InputError("--window: give one, or add --split for a configuration of each length")
+    _check_out(out, source, split)
     if not split:
         table, report = load(source, lengths[0], stride)
         _write_one(table, out, as_json, source=source, **report)
         return
-    _check_folder(out)
     read = read_any(source)
     if not isinstance(read, Source):
         _write_splits(read, out, seed, as_json, source=source)
         return
+    check_lengths(out, lengths)
     say(read.report.lines())
     tables, dropped = split_lengths(read, lengths, stride=stride, seed=seed)
     _write_configurations(tables, dropped, out, as_json, {"source": source, **asdict(read.report)})
@@ -96,6 +98,7 @@ def synthetic(
     from ..trajectory.blending import parse_overrides
     from ..trajectory.dataset import synthesize
 
+    _check_out(out, None, split)
     counts = parse_overrides(shape_overrides or [], per_shape)
     table = synthesize(counts, window=window, v_max=v_max, seed=seed)
     if split:
@@ -126,6 +129,7 @@ def blend(
     from ..trajectory import blending
     from ..trajectory.dataset import synthesize
 
+    _check_out(out, source, split)
     counts = blending.parse_overrides(shape_overrides or [], per_shape)
     real, report = load(source, window, stride)
     made = synthesize(counts, window=window, v_max=v_max, seed=seed)
@@ -172,12 +176,20 @@ def print_shapes(found: dict[str, Any]) -> None:
         typer.echo(f"  {shape:<24}{n:>10,}{n / max(found['windows'], 1):>9.2%}")
 
 
-def _write_one(table: pa.Table, out: Path, as_json: bool, **origin: Any) -> None:
+def _check_out(out: Path, source: str | None, split: bool) -> None:
+    """Refuse an --out that cannot take windows, before anything is read."""
     from ..errors import InputError
+    from ..trajectory.dataset import SCHEMA
+    from ..trajectory.targets import check_file, check_folder
+
+    if not split and out.suffix != ".parquet":
+        raise InputError(f"--out {out}: name a .parquet file, or add --split for a folder")
+    (check_folder if split else check_file)(out, source, SCHEMA.names)
+
+
+def _write_one(table: pa.Table, out: Path, as_json: bool, **origin: Any) -> None:
     from ..trajectory.dataset import write_parquet
 
-    if out.suffix != ".parquet":
-        raise InputError(f"--out {out}: name a .parquet file, or add --split for a folder")
     write_parquet(out, table)
     found = {**origin, **counted(table), "files": [str(out)]}
     if as_json:
@@ -189,17 +201,11 @@ def _write_one(table: pa.Table, out: Path, as_json: bool, **origin: Any) -> None
 
 def _write_splits(table: pa.Table, out: Path, seed: int, as_json: bool, **origin: Any) -> None:
     from ..trajectory.lengths import split_table
+    from ..trajectory.targets import check_lengths
 
-    _check_folder(out)
     tables, dropped = split_table(table, seed=seed)
+    check_lengths(out, tables)
     _write_configurations(tables, dropped, out, as_json, origin)
-
-
-def _check_folder(out: Path) -> None:
-    from ..errors import InputError
-
-    if out.suffix:
-        raise InputError(f"--out {out}: with --split, name a folder")
 
 
 def _write_configurations(

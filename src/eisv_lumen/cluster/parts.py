@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..trajectory.cutting import with_cut_facts
 from ..trajectory.dataset import table_from_windows
 from ..trajectory.series import Series, cut
 from ..trajectory.windows import count_windows
@@ -87,7 +88,8 @@ def write_part(part: Part) -> dict[str, Any]:
         digest = hashlib.sha256(there).hexdigest()
         return {"file": name, "windows": windows, "bytes": len(there), "sha256": digest,
                 "already": True}  # fmt: skip
-    table = pa.concat_tables([_rows(segment, part) for segment in part.segments])
+    rows = pa.concat_tables([_rows(segment, part) for segment in part.segments])
+    table = with_cut_facts(rows, window=part.window, stride=part.stride)
     digest, size = save_table(part.path, table)
     return {"file": name, "windows": table.num_rows, "bytes": size, "sha256": digest,
             "already": False}  # fmt: skip

@@ -192,7 +192,7 @@ def _read(chunk: Chunk, *, with_agent: bool) -> tuple[tuple[Floats, Floats, Any,
             a = max(chunk.start - row, 0)
             b = min(chunk.stop - row, batch.num_rows)
             if a < b:
-                part, skipped = state_columns(batch.slice(a, b - a), chunk.path, row + a)
+                part, skipped, _ = state_columns(batch.slice(a, b - a), chunk.path, row + a)
                 parts.append(part)
                 nulls += skipped
             row += batch.num_rows

@@ -24,6 +24,7 @@ __all__ = [
     "Gate",
     "Metric",
     "Provenance",
+    "gather_reports",
     "installed_versions",
     "provenance",
     "read_report",
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 SCHEMA: Literal["eisv-lumen-report/1"] = "eisv-lumen-report/1"
+_OTHERS = {
+    "eisv-lumen-alignment/1": "a report of causal alignment; use eisv-lumen lvm compare",
+}
+"""Schemas that are read elsewhere, and how."""
 _LIBRARIES = (
     "eisv-lumen", "numpy", "numba", "torch", "transformers", "trl", "peft", "datasets",
     "scikit-learn",
@@ -191,8 +196,12 @@ def read_report(path: str | os.PathLike[str]) -> EvalReport:
     InputError
         The file is missing, is not JSON, or does not fit the schema; the message names the field.
     """
+    raw = read_json(path)
+    schema = raw.get("schema_") if isinstance(raw, Mapping) else None
+    if schema in _OTHERS:
+        raise InputError(f"{path}: {_OTHERS[schema]}")
     try:
-        return EvalReport.model_validate(read_json(path))
+        return EvalReport.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the report"
@@ -202,6 +211,36 @@ def read_report(path: str | os.PathLike[str]) -> EvalReport:
 def read_reports(folder: str | os.PathLike[str]) -> dict[str, EvalReport]:
     """Read all reports of a folder, by file name without its ending, in order of name."""
     return {path.stem: read_report(path) for path in sorted(Path(folder).glob("*.json"))}
+
+
+def gather_reports(paths: Sequence[Path]) -> tuple[list[EvalReport], list[Path]]:
+    """Read reports, and all those of folders, in the order given and of name.
+
+    Returns
+    -------
+    reports : list of EvalReport
+    skipped : list of Path
+        Files of the folders that hold something else.
+
+    Raises
+    ------
+    InputError
+        There is no report, a file that is named is none, or one cannot be read.
+    """
+    reports, skipped = [], []
+    for path in paths:
+        if not path.is_dir():
+            reports.append(read_report(path))
+            continue
+        for file in sorted(path.glob("*.json")):
+            raw = read_json(file)
+            if isinstance(raw, Mapping) and raw.get("schema_") == SCHEMA:
+                reports.append(read_report(file))
+            else:
+                skipped.append(file)
+    if not reports:
+        raise InputError(f"{', '.join(map(str, paths))}: no reports of evaluation there")
+    return reports, skipped
 
 
 def _rounded(value: Any) -> Any:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..errors import InputError
 from .report import DecodedResult, EvalReport, Metric
 
-__all__ = ["BRIEF_COLUMNS", "COLUMNS", "brief_rows", "explain", "metric_rows", "shape_rows"]
+__all__ = [
+    "BRIEF_COLUMNS",
+    "COLUMNS",
+    "brief_rows",
+    "explain",
+    "metric_of_all",
+    "metric_rows",
+    "shape_rows",
+]
 
 BRIEF_COLUMNS = (
     "decoding", "coherence", "perfect", "random", "excess nats", "reads nothing", "valid",
@@ -24,6 +35,32 @@ _UNITS = {
     "pattern_divergence": "pattern divergence [nats]",
     "token_divergence": "token divergence [nats]",
 }
+
+
+def metric_of_all(reports: Sequence[EvalReport], wanted: str | None) -> str:
+    """Return the metric to compare reports by.
+
+    Parameters
+    ----------
+    reports
+        At least one.
+    wanted
+        A metric; by default `macro_coherence`, or `coherence` where not every report has that.
+
+    Raises
+    ------
+    InputError
+        No report has it; the message names those that there are.
+    """
+    named = [{name for result in r.results for name in result.metrics} for r in reports]
+    if wanted is None:
+        wanted = "macro_coherence" if all("macro_coherence" in n for n in named) else "coherence"
+    there = set().union(*named)
+    if wanted not in there:
+        raise InputError(
+            f"metric {wanted!r}: in none of the reports, which have {', '.join(sorted(there))}"
+        )
+    return wanted
 
 
 def brief_rows(report: EvalReport) -> list[tuple[str, ...]]:

@@ -6,6 +6,7 @@ NumPy and this folder alone: the published metric is made of these files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import repeat
 
 import numpy as np
@@ -41,12 +42,24 @@ def split_tokens(expression: Expression) -> tuple[str, ...]:
     expression
         A string with spaces between the tokens, or the tokens; with tildes or without.
 
+    Raises
+    ------
+    ValueError
+        It is neither.
+
     Examples
     --------
     >>> split_tokens("~warmth~ ~return~")
     ('warmth', 'return')
     """
-    tokens = expression.split() if isinstance(expression, str) else expression
+    try:
+        tokens = tuple(expression.split() if isinstance(expression, str) else expression)
+        "".join(tokens)  # all are texts
+    except TypeError:
+        raise ValueError(
+            f"{expression!r} is no expression: give a string such as '~warmth~ ~return~', or a "
+            "list of tokens"
+        ) from None
     return tuple(map(strip_tildes, tokens))
 
 
@@ -68,7 +81,7 @@ def coherence(expressions: Iterable[Expression], shapes: str | Sequence[str]) ->
     Raises
     ------
     ValueError
-        There are more or fewer shapes than expressions.
+        There are more or fewer shapes than expressions, or one of the expressions is none.
 
     Examples
     --------
@@ -186,9 +199,11 @@ def bootstrap_interval(
 
 def _lookup(expressions: Iterable[Expression]) -> list[tuple[str, ...]]:
     """Return each expression as a key of `_INDEX` where it is one, else as its tokens."""
-    if isinstance(expressions, str):
-        raise ValueError("expressions is one string: give a list of expressions")
+    if isinstance(expressions, str) or not isinstance(expressions, Iterable):
+        what = "one string" if isinstance(expressions, str) else repr(expressions)
+        raise ValueError(f"expressions is {what}: give a list of expressions")
     listed = list(expressions)
-    if all(type(e) is tuple and e in _INDEX for e in listed):
-        return listed  # type: ignore[return-value]
+    with suppress(TypeError):  # a token that cannot be looked up: told below
+        if all(type(e) is tuple and e in _INDEX for e in listed):
+            return listed  # type: ignore[return-value]
     return [split_tokens(e) for e in listed]

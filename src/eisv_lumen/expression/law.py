@@ -69,6 +69,8 @@ class ExpressionLaw:
 
     Attributes
     ----------
+    expressions : tuple of 2,970 token tuples
+        The support, in the order of `pmf`; tokens stand without tildes.
     pmf : ndarray, shape (2970,)
         Probability of each of `expressions`; sums to 1.
     shape : str or None
@@ -201,11 +203,13 @@ class ExpressionLaw:
         ValueError
             A setting is out of range.
         """
-        if not temperature >= 0 or top_k < 0 or not 0 < top_p <= 1:
-            raise ValueError(
-                f"temperature={temperature}, top_k={top_k}, top_p={top_p}: they must be ≥ 0, "
-                "≥ 0 and in (0, 1]"
-            )
+        for name, value, fits, asks in (
+            ("temperature", temperature, temperature >= 0, "≥ 0"),
+            ("top_k", top_k, top_k >= 0, "≥ 0"),
+            ("top_p", top_p, 0 < top_p <= 1, "in (0, 1]"),
+        ):
+            if not fits:
+                raise ValueError(f"{name}={value}: it must be {asks}")
         if temperature == 1 and not top_k and top_p == 1:
             return self
         first, second, third = (
@@ -233,7 +237,9 @@ class ExpressionLaw:
         return float(-(p * np.log(p)).sum())
 
     def sample_index(self, n: int, seed: int | np.random.Generator) -> npt.NDArray[np.intp]:
-        """Draw `n` positions in `expressions`."""
+        """Draw `n` positions in `expressions`; parameters and errors as for `sample`."""
+        if n < 0:
+            raise ValueError(f"n={n}: give 0 or more")
         rng = np.random.default_rng(seed)
         cdf = np.cumsum(self.pmf)
         # Sorted draws walk the table in order, which is several times faster; then shuffle.
@@ -241,7 +247,25 @@ class ExpressionLaw:
         return rng.permutation(index)
 
     def sample(self, n: int, seed: int | np.random.Generator) -> list[tuple[str, ...]]:
-        """Draw `n` expressions."""
+        """Draw expressions, independently of one another.
+
+        Parameters
+        ----------
+        n
+            How many (≥ 0).
+        seed
+            Seed of the draws, or a generator, which goes on.
+
+        Returns
+        -------
+        list of n token tuples
+            Tokens stand without tildes.
+
+        Raises
+        ------
+        ValueError
+            `n` is negative.
+        """
         return [EXPRESSIONS[i] for i in self.sample_index(n, seed).tolist()]
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..files import write_json
+from ..files import read_json, write_json
+from .coherence import split_tokens
 from .law import WEIGHT_AFFINE, WEIGHT_OTHER, ExpressionLaw
 from .vocabulary import AFFINE, INQUIRY_TOKENS, PATTERN_PMF, SHAPES, TOKENS, shape_code, token_codes
 
@@ -67,13 +66,17 @@ class Voice:
         ------
         UnknownNameError
             `shape` is none of `SHAPES`.
+        InputError
+            `n` is negative.
         """
         code = shape_code(shape)
+        if n < 0:
+            raise InputError(f"n={n}: give 0 or more")
         if n > 8:
             return self.law(shape).sample(n, self._rng)
         return [tuple(TOKENS[i] for i in self._draw(code)) for _ in range(n)]
 
-    def feedback(self, shape: str, expression: Sequence[str], score: float) -> None:
+    def feedback(self, shape: str, expression: str | Sequence[str], score: float) -> None:
         """Learn from the score of an expression.
 
         Each token, a repeated one twice, gets weight += 0.08 · 2 (score − 0.5), clamped to
@@ -84,7 +87,7 @@ class Voice:
         shape
             One of `SHAPES`.
         expression
-            Its tokens, with tildes or without.
+            Its tokens, or a string of them with spaces between, with tildes or without.
         score
             Coherence, in [0, 1].
 
@@ -93,11 +96,11 @@ class Voice:
         UnknownNameError
             The shape or a token is unknown. Nothing is learned then.
         ValueError
-            The score is not in [0, 1]. Nothing is learned then.
+            The score is not in [0, 1], or the expression is none. Nothing is learned then.
         """
         if not 0 <= score <= 1:
-            raise ValueError(f"score={score}: a coherence is in [0, 1]")
-        self._learn(shape_code(shape), token_codes(expression), score)
+            raise InputError(f"score={score}: a coherence is in [0, 1]")
+        self._learn(shape_code(shape), token_codes(split_tokens(expression)), score)
 
     def learn(self, shapes: Iterable[str]) -> None:
         """For each shape in turn: speak once, score the expression's coherence, learn from it."""
@@ -125,8 +128,8 @@ class Voice:
         InputError
             The file is missing, is not a voice, or holds a weight out of range.
         """
+        saved = read_json(path)
         try:
-            saved = json.loads(Path(path).read_text(encoding="utf-8"))
             if saved["format"] != _FORMAT:
                 raise InputError(f"{path}: format is {saved['format']!r}, not {_FORMAT!r}")
             voice = cls()
@@ -134,8 +137,6 @@ class Voice:
                 [[float(saved["weights"][s][token]) for token in TOKENS] for s in SHAPES]
             )
             voice._rng.bit_generator.state = saved["rng"]
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such file") from error
         except KeyError as error:
             raise InputError(f"{path}: not a voice: {error.args[0]!r} is missing") from error
         except InputError:

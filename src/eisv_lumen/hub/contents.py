@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import InputError
 from .lvm_contents import causal_alignment, lvm
-from .material import Material
+from .material import Material, check_root
 from .plan import CARD, Contents, RepoName, Source
 from .repos import DATASET, METRIC, TEACHER
 from .student_contents import STUDENT, student
@@ -49,6 +49,7 @@ def dataset(given: Material) -> Contents:
     """Return the dataset: a folder a config, a Parquet shard a split, and the card."""
     from ..trajectory.dataset import read_table
     from .dataset_card import dataset_card
+    from .dataset_checks import check_disjoint, check_range
     from .render import load_results
 
     folder = given.of_run("dataset", "dataset")
@@ -62,6 +63,8 @@ def dataset(given: Material) -> Contents:
                 files[f"{config.name}/{split}-00000.parquet"] = path
     if not tables:
         raise InputError(f"{folder}: no <config>/<split>.parquet there")
+    check_disjoint(tables, str(folder))
+    check_range(tables, str(folder))
     configs = [_config(name, splits) for name, splits in tables.items()]
     main = max(configs, key=lambda config: config.window)
     card = dataset_card(
@@ -80,7 +83,7 @@ def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
     import numpy as np
 
     from ..expression.vocabulary import SHAPES
-    from ..trajectory.windows import STRIDE
+    from ..trajectory.cutting import agreed
     from .dataset_card import DatasetConfig
 
     counts = {}
@@ -89,7 +92,8 @@ def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
         counts[split] = dict(zip(SHAPES, n, strict=True))
     window = len(next(iter(splits.values()))["t"][0])
     patterns = {split: f"{name}/{split}-*.parquet" for split in splits}
-    return DatasetConfig(name, window, STRIDE, patterns, counts)
+    said = agreed(splits.values())
+    return DatasetConfig(name, window, said.get("stride"), patterns, counts, seed=said.get("seed"))
 
 
 def _as_default(config: DatasetConfig) -> DatasetConfig:
@@ -184,8 +188,7 @@ def build_contents(given: Material, only: Sequence[str] = ()) -> dict[RepoName, 
     for part in only:
         if part not in _BUILDERS:
             raise InputError(f"--only {part}: use one of {', '.join(PARTS)}")
-    if not (given.root / "spaces").is_dir():
-        raise InputError(f"{given.root}: not the repository of eisv-lumen; give it with --root")
+    check_root(given.root)
     parts = only or [part for part in PARTS if part not in left_out(given)]
     contents: dict[RepoName, dict[str, Source]] = {}
     for part in parts:

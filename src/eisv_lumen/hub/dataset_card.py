@@ -28,21 +28,25 @@ class DatasetConfig:
     name
         As in `load_dataset(repo, name)`.
     window, stride
-        States in a window, and from one window's start to the next's.
+        States in a window, and from one window's start to the next's; no stride where the windows
+        do not lie on one grid, or do not say.
     files
         Path pattern of each split's Parquet files, by split (train/*.parquet …).
     counts
         Windows of each shape, by split; shapes that do not occur may be left out.
     default
         Whether `load_dataset(repo)` gives this one.
+    seed
+        Seed of the splits, where the windows say it.
     """
 
     name: str
     window: int
-    stride: int
+    stride: int | None
     files: Mapping[str, str]
     counts: Mapping[str, Mapping[str, int]]
     default: bool = False
+    seed: int | None = None
 
     @property
     def n(self) -> int:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..errors import InputError
+from ..trajectory.cutting import cut_facts
 from ..trajectory.dataset import SCHEMA, build
 from ..trajectory.series import Series
 from ..trajectory.sources.common import Source
@@ -19,6 +21,7 @@ __all__ = [
     "new_windows",
     "parquet_bytes",
     "reserved_until",
+    "stride_of",
     "window_length",
     "without_repetition",
 ]
@@ -151,6 +154,27 @@ def without_repetition(table: pa.Table, seen: set[Key]) -> pa.Table:
 def window_length(table: pa.Table) -> int | None:
     """Return how many states the windows of a table have, None where there are none."""
     return len(table["t"][0]) if len(table) else None
+
+
+def stride_of(published: Iterable[pa.Table], given: int | None, what: str) -> int:
+    """Return the stride that published windows say, or the given one where they say none.
+
+    Raises
+    ------
+    InputError
+        They say another one than is given, or several; or nobody says any.
+    """
+    said = {facts["stride"] for table in published if "stride" in (facts := cut_facts(table))}
+    if len(said | {given} - {None}) > 1:
+        mend = "leave --stride out" if len(said) == 1 else "publish it again"
+        raise InputError(f"{what} was cut with stride {', '.join(map(str, sorted(said)))}; {mend}")
+    stride = next(iter(said), given)
+    if stride is None:
+        raise InputError(
+            f"{what} does not say with which stride it was cut; give it with --stride (the "
+            "study's is 10)"
+        )
+    return stride
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

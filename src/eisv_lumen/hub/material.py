@@ -7,7 +7,19 @@ from pathlib import Path
 
 from ..errors import InputError
 
-__all__ = ["Material"]
+__all__ = ["Material", "check_root"]
+
+
+def check_root(root: Path) -> None:
+    """Refuse a folder that is not our repository.
+
+    Raises
+    ------
+    InputError
+        It has no `spaces/`.
+    """
+    if not (root / "spaces").is_dir():
+        raise InputError(f"{root}: not the repository of eisv-lumen; give it with --root")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import InputError
-from ..trajectory.windows import STRIDE
-from .plan import CARD, RepoName, Source, Stamp, card_head, stamp
+from .patterns import Patterns, patterns_of
+from .plan import CARD, RepoName, Stamp, stamp
 from .remote import Hub, MovedError, Snapshot
 from .retry import Backoff, explain
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["SyncOutcome", "sync"]
 
 _SPLIT: Final = "train"
-Patterns = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,14 @@ class SyncOutcome:
     Attributes
     ----------
     status
-        `grown`, or `unchanged` where there was nothing new.
+        `grown`, or `unchanged` where there was nothing new; of a rehearsal, `would_grow`.
     windows
-        How many windows were added, by config.
+        How many windows were added, or would be, by config.
     commit
-        The head that holds them.
+        The head that holds them, or that was looked at.
     """
 
-    status: Literal["grown", "unchanged"]
+    status: Literal["grown", "unchanged", "would_grow"]
     windows: dict[str, int]
     commit: str
 
@@ -49,7 +48,8 @@ def sync(
     id: str,
     states: States,
     *,
-    stride: int = STRIDE,
+    stride: int | None = None,
+    dry_run: bool = False,
     backoff: Backoff | None = None,
     report: Callable[[str], None] = lambda doing: None,
 ) -> SyncOutcome:
@@ -68,7 +68,9 @@ def sync(
     states
         Series by agent, and what was uttered; what is published already may be left out or not.
     stride
-        With which the published windows were cut.
+        With which the published windows were cut; by default what their shards say.
+    dry_run
+        Change nothing: say what would be added.
     backoff
         Patience with each request.
     report
@@ -77,8 +79,9 @@ def sync(
     Raises
     ------
     InputError
-        There is no such dataset, it is not one of ours, nobody may write to it, or the Hub cannot
-        be reached; the same command resumes.
+        There is no such dataset, it is not one of ours, `stride` is not that of its windows or
+        known to nobody, nobody may write to it, or the Hub cannot be reached; the same command
+        resumes.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", id):
         raise InputError(f"{id}: give the dataset as NAMESPACE/NAME")
@@ -89,7 +92,8 @@ def sync(
     hub = Hub(backoff)
     namespace, name = id.split("/")
     hub.check_rights(namespace)
-    return _Growth(hub, RepoName("dataset", name), id, states, stride, report).run()
+    growth = _Growth(hub, RepoName("dataset", name), id, states, stride, report)
+    return growth.rehearse() if dry_run else growth.run()
 
 
 @dataclass
@@ -97,7 +101,7 @@ class _Change:
     """What one look found to be lacking, doubled or old."""
 
     message: str = ""
-    write: dict[str, tuple[Source, Stamp]] = field(default_factory=dict)
+    write: dict[str, tuple[bytes, Stamp]] = field(default_factory=dict)
     delete: list[str] = field(default_factory=list)
     added: dict[str, tuple[str, int]] = field(default_factory=dict)  # path: config, windows
 
@@ -124,18 +128,39 @@ class _Growth:
     name: RepoName
     id: str
     states: States
-    stride: int
+    stride: int | None
     report: Callable[[str], None]
     shards: dict[str, pa.Table] = field(default_factory=dict)  # by oid: a retry reads only news
+    planned: dict[str, bytes] = field(default_factory=dict)  # of a rehearsal: as if it were there
+
+    def rehearse(self) -> SyncOutcome:
+        """Look as `run` does, as if what comes first were committed; commit nothing."""
+        there = self._snapshot()
+        change = self._look(there)
+        while change.write and not change.added:  # the older schema, or what stands there twice
+            self.report(f"would first: {change.message}")
+            oids = {p: oid for p, oid in there.oids.items() if p not in change.delete}
+            oids |= {path: made.sha256 for path, (_, made) in change.write.items()}
+            self.planned |= {path: data for path, (data, _) in change.write.items()}
+            there = replace(there, oids=oids)
+            change = self._look(there)
+        windows: dict[str, int] = {}
+        for config, n in change.added.values():
+            windows[config] = windows.get(config, 0) + n
+        return SyncOutcome("would_grow" if windows else "unchanged", windows, there.sha)
+
+    def _snapshot(self) -> Snapshot:
+        self.report(f"reading {self.id}")
+        there = self.hub.snapshot(self.name, self.id)
+        if there is None:
+            raise InputError(f"{self.id}: no such dataset; publish it first")
+        return there
 
     def run(self) -> SyncOutcome:
         waits = self.hub.backoff.waits()
         tried: dict[str, tuple[str, str, int]] = {}  # path: sha256, config, windows
         while True:
-            self.report(f"reading {self.id}")
-            there = self.hub.snapshot(self.name, self.id)
-            if there is None:
-                raise InputError(f"{self.id}: no such dataset; publish it first")
+            there = self._snapshot()
             change = self._look(there)
             if not change.write and not change.delete:
                 return _outcome(there, tried)
@@ -207,15 +232,20 @@ class _Growth:
     def _grow(
         self, name: str, config: _Config, reserved: dict[tuple[str, str], float], change: _Change
     ) -> None:
-        from .growth import new_windows, parquet_bytes, window_length, without_repetition
+        from .growth import (
+            new_windows,
+            parquet_bytes,
+            stride_of,
+            window_length,
+            without_repetition,
+        )
 
         published = [table for parts in config.splits.values() for table in parts]
         window = next((w for table in published if (w := window_length(table))), None)
         if window is None:
             raise InputError(f"{self.id}: config {name} has no windows to tell their length by")
-        new = new_windows(
-            published, self.states, reserved=reserved, window=window, stride=self.stride
-        )
+        stride = stride_of(published, self.stride, f"{self.id}: config {name}")
+        new = new_windows(published, self.states, reserved=reserved, window=window, stride=stride)
         fresh = without_repetition(new, config.seen)
         if len(fresh):
             path = config.pattern.replace("*", f"grown-{config.grown + 1:05d}")
@@ -224,8 +254,10 @@ class _Growth:
 
     def _migrated(self, there: Snapshot, tables: dict[str, pa.Table]) -> _Change:
         """Bring a dataset of the older schema into the typed one; all else of its card stays."""
+        from .growth import stride_of
         from .migrate import migrate
 
+        stride_of([], self.stride, f"{self.id}: the older schema")  # before anything is changed
         card = self.hub.read(self.name, self.id, there.sha, CARD) if CARD in there.oids else b""
         change = _Change("Bring JSON in strings into typed columns", delete=list(tables))
         for path, data in migrate(tables, card, self.id).items():
@@ -235,26 +267,14 @@ class _Growth:
         return change
 
     def _configs(self, there: Snapshot) -> Patterns:
-        """Return the pattern of each config's splits, as the card's head has them."""
         if CARD not in there.oids:
             raise InputError(f"{self.id}: has no card; publish it first")
-        head = card_head(self.hub.read(self.name, self.id, there.sha, CARD))
-        try:
-            configs = {
-                c["config_name"]: {f["split"]: f["path"] for f in c["data_files"]}
-                for c in head["configs"]
-            }
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{self.id}: its card's `configs` do not say where each split is; publish it first"
-            ) from error
-        for config, patterns in configs.items():
-            if "*" not in patterns.get(_SPLIT, ""):
-                raise InputError(
-                    f"{self.id}: config {config} has no pattern with a * for {_SPLIT}, so it "
-                    "cannot grow; publish it first"
-                )
-        return configs
+        return patterns_of(self._bytes(there, CARD), self.id, _SPLIT)
+
+    def _bytes(self, there: Snapshot, path: str) -> bytes:
+        if path in self.planned:
+            return self.planned[path]
+        return self.hub.read(self.name, self.id, there.sha, path)
 
     def _read(self, there: Snapshot, path: str) -> Any:
         import pyarrow as pa
@@ -262,7 +282,7 @@ class _Growth:
 
         oid = there.oids[path]
         if oid not in self.shards:
-            data = self.hub.read(self.name, self.id, there.sha, path)
+            data = self._bytes(there, path)
             try:
                 self.shards[oid] = parquet.read_table(pa.BufferReader(data))
             except pa.ArrowInvalid as error:

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..expression.law import EXPRESSIONS, ExpressionLaw
 from ..expression.vocabulary import INQUIRY_TOKENS, SHAPES, TOKENS
-from ..files import write_bytes
+from ..files import read_text, write_bytes
 from ..trajectory import rules
 from .reader import FORMAT, Student, checksum
 
@@ -132,12 +131,9 @@ def read_student(path: str | os.PathLike[str]) -> Student:
     InputError
         The file is missing, is no student, or was changed since it was written.
     """
+    text = read_text(path)
     try:
-        return Student.loads(Path(path).read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8") from error
+        return Student.loads(text, str(path))
     except ValueError as error:
         raise InputError(str(error)) from error
 

@@ -78,15 +78,19 @@ class Student:
         try:
             found = json.loads(text)
             body, form, digest = found["student"], found["format"], found["sha256"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"{name}: not a student ({error!r})") from None
+        except KeyError as error:
+            raise ValueError(f"{name}: not a student: field {error} is missing") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"{name}: not a student: not a JSON object ({error})") from None
         if form != FORMAT:
             raise ValueError(f"{name}: its format is {form!r}; this reader knows {FORMAT!r}")
         if checksum(body) != digest:
             raise ValueError(f"{name}: its checksum does not fit; fetch or distil it again")
         try:
             return cls(body)
-        except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+        except KeyError as error:
+            raise ValueError(f"{name}: not a student: field {error} is missing") from None
+        except (TypeError, ValueError, IndexError, ArithmeticError) as error:
             raise ValueError(f"{name}: not a student ({error!r})") from None
 
     def speak(

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from ..errors import InputError
 from ..expression.vocabulary import SHAPES
@@ -112,6 +112,12 @@ class Recipe(BaseModel):
     training: dict[str, Any] = {}
     lora: dict[str, Any] | None = None
     muon_learning_rate: float | None = Field(None, gt=0)
+    _file: str = PrivateAttr("")
+
+    @property
+    def where(self) -> str:
+        """What messages call it: the file that it was read from, or its packaged name."""
+        return self._file or f"recipe {self.name}"
 
     @property
     def seed(self) -> int:
@@ -160,6 +166,7 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         raise InputError(
             f"{recipe}, training.max_length={longest!r}: give a whole number of tokens"
         )
+    found._file = str(path) if source is path else ""
     return found
 
 
@@ -192,7 +199,7 @@ def sft_config(recipe: Recipe, **ours: Any) -> Any:
                 )
             return SFTConfig(**fields)
     except (TypeError, ValueError) as error:
-        raise InputError(f"recipe {recipe.name}, training: {error}") from error
+        raise InputError(f"{recipe.where}, training: {error}") from error
 
 
 def lora_config(recipe: Recipe) -> LoraConfig | None:
@@ -211,7 +218,7 @@ def lora_config(recipe: Recipe) -> LoraConfig | None:
     try:
         return LoraConfig(**{"task_type": "CAUSAL_LM", **recipe.lora})
     except (TypeError, ValueError) as error:
-        raise InputError(f"recipe {recipe.name}, lora: {error}") from error
+        raise InputError(f"{recipe.where}, lora: {error}") from error
 
 
 def check_model_fields(recipe: Recipe) -> None:
@@ -225,7 +232,7 @@ def check_model_fields(recipe: Recipe) -> None:
     if not recipe.model:
         return
     if recipe.base != "tiny":
-        raise InputError(f"recipe {recipe.name}, model: only base tiny is built from its fields")
+        raise InputError(f"{recipe.where}, model: only base tiny is built from its fields")
     from transformers import Qwen3Config
 
     _check_fields(recipe, "model", recipe.model, _fields_of(Qwen3Config))
@@ -240,7 +247,7 @@ def _fields_of(config: type) -> list[str]:
 def _check_fields(recipe: Recipe, section: str, given: dict[str, Any], known: list[str]) -> None:
     for field in given:
         if field not in known:
-            raise InputError(f"recipe {recipe.name}, {section}.{field}: {_unknown(field, known)}")
+            raise InputError(f"{recipe.where}, {section}.{field}: {_unknown(field, known)}")
 
 
 def _unknown(field: str, known: Iterable[str]) -> str:

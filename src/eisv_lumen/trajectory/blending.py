@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ..errors import InputError
 from ..expression.vocabulary import SHAPES, UnknownNameError, shape_code
+from .cutting import joined
 
 __all__ = ["blend", "parse_overrides"]
 
@@ -59,7 +60,8 @@ def blend(
     Returns
     -------
     pyarrow.Table
-        Real rows, then synthetic ones, each in their order.
+        Real rows, then synthetic ones, each in their order; chosen rows lie on no grid, so no
+        stride is said of them.
 
     Raises
     ------
@@ -84,6 +86,4 @@ def blend(
                 "generate more"
             )
     parts = ((real, first), (synthetic, second))
-    return pa.concat_tables(
-        [table.take(pa.array(np.sort(np.concatenate(rows)))) for table, rows in parts]
-    )
+    return joined([table.take(pa.array(np.sort(np.concatenate(rows)))) for table, rows in parts])

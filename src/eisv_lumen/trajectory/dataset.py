@@ -20,6 +20,7 @@ from ..eisv import EISV_DIMS
 from ..errors import InputError
 from ..expression.vocabulary import SHAPES, shape_code
 from ..files import atomic_path
+from .cutting import cut_facts, with_cut_facts
 from .series import Series, Windows, cut
 from .sources.common import Expressions, Source
 from .windows import STRIDE, WINDOW, count_windows
@@ -189,7 +190,8 @@ def build(source: Source, window: int = WINDOW, stride: int = STRIDE) -> pa.Tabl
             f"a window of {window} states is longer than the longest series, of {longest}: "
             "give more states or a shorter window"
         )
-    return pa.concat_tables([_rows(s, source.expressions, window, stride) for s in long_enough])
+    rows = [_rows(s, source.expressions, window, stride) for s in long_enough]
+    return with_cut_facts(pa.concat_tables(rows), window=window, stride=stride)
 
 
 def _rows(series: Series, said: Expressions, window: int, stride: int) -> pa.Table:
@@ -285,7 +287,7 @@ def read_parquet(path: str | os.PathLike[str]) -> pa.Table:
 
 
 def typed(table: pa.Table, name: str) -> pa.Table:
-    """Return the columns of `SCHEMA`, cast to it, or refuse the table.
+    """Return the columns of `SCHEMA`, cast to it, or refuse the table; `cut_facts` are kept.
 
     Raises
     ------
@@ -296,7 +298,7 @@ def typed(table: pa.Table, name: str) -> pa.Table:
     if missing:
         raise InputError(f"{name}: not the typed dataset, it has no column {missing[0]!r}")
     try:
-        return table.select(SCHEMA.names).cast(SCHEMA)
+        return with_cut_facts(table.select(SCHEMA.names).cast(SCHEMA), **cut_facts(table))
     except pa.ArrowException as error:
         text = " ".join(str(error).split())
         raise InputError(f"{name}: not the typed dataset ({text})") from error

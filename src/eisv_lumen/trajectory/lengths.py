@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..errors import InputError
+from .cutting import with_cut_facts
 from .dataset import build
 from .sources.common import Source
 from .splits import split
@@ -72,7 +73,10 @@ def split_lengths(
     for length in sorted(lengths):
         cut = whole if length == longest else build(source, length, stride)
         place = _places(source, longest, length, stride)
-        tables[length] = {name: cut.take(pa.array(place[rows])) for name, rows in found.items()}
+        tables[length] = {
+            name: with_cut_facts(cut.take(pa.array(place[rows])), seed=seed)
+            for name, rows in found.items()
+        }
     return tables, len(found.dropped)
 
 
@@ -94,7 +98,10 @@ def split_table(table: pa.Table, *, seed: int) -> tuple[ByLength, int]:
     size = np.asarray(table["t"].combine_chunks().value_lengths())
     tables = {
         length: {
-            name: table.take(pa.array(rows[size[rows] == length])) for name, rows in found.items()
+            name: with_cut_facts(
+                table.take(pa.array(rows[size[rows] == length])), window=length, seed=seed
+            )
+            for name, rows in found.items()
         }
         for length in np.unique(size).tolist()
     }

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ..errors import InputError
 from ..expression.vocabulary import SHAPES
 
-__all__ = ["SPLITS", "Splits", "split"]
+__all__ = ["SPLITS", "Splits", "owners", "split"]
 
 SPLITS = ("train", "validation", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
@@ -70,7 +70,7 @@ def split(table: pa.Table, *, seed: int, fractions: Sequence[float] = FRACTIONS)
         raise InputError(f"fractions {tuple(fractions)}: give three, of sum 1")
     start, end = np.asarray(table["t_start"]), np.asarray(table["t_end"])
     code = np.asarray(table["shape"])
-    owner = _owners(table)
+    owner = owners(table)
     order = np.lexsort((end, start, owner))
     run = np.empty(len(order), np.int64)
     run[order] = _runs(owner[order], start[order], end[order])
@@ -87,7 +87,7 @@ def split(table: pa.Table, *, seed: int, fractions: Sequence[float] = FRACTIONS)
     return Splits(rows[0], rows[1], rows[2], np.flatnonzero(~keep))
 
 
-def _owners(table: pa.Table) -> Rows:
+def owners(table: pa.Table) -> Rows:
     """Give each (source, agent) a number."""
     codes = [
         np.asarray(table[name].combine_chunks().dictionary_encode().indices.fill_null(-1))

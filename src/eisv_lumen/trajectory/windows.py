@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..eisv import EISV_DIMS
 from ..errors import InputError
+from .inputs import series_arrays
 
 __all__ = [
     "STRIDE",
@@ -42,11 +43,19 @@ _PART = 16_384
 def count_windows(n_states: int, window: int = WINDOW, stride: int = STRIDE) -> int:
     """Return the number of whole windows in a series of `n_states` states.
 
+    Raises
+    ------
+    InputError
+        The window or the stride is no whole number, or too small.
+
     Examples
     --------
     >>> count_windows(214_503)
     21449
     """
+    for name, value in (("window", window), ("stride", stride)):
+        if not isinstance(value, int | np.integer):
+            raise InputError(f"{name}={value!r}: give a whole number of states")
     if window < 2 or stride < 1:
         raise InputError(
             f"window={window}, stride={stride}: a window needs at least 2 states, a stride 1"
@@ -67,9 +76,10 @@ def classify(
     Parameters
     ----------
     t : array_like, shape (N,)
-        Times [s], not decreasing.
+        Times [s], not decreasing; or datetime64, whose naive times are UTC.
     X : array_like, shape (N, 4)
-        E, I, S, V, finite. Column-major (or transposed from four rows) is the fastest layout.
+        E, I, S, V, finite. Column-major (or transposed from four rows) is the fastest layout. Of a
+        data frame, the columns of these names are taken, whatever their order.
     window, stride
         States in a window (≥ 2), and from one window's start to the next's (≥ 1).
     ethical_drift : array_like, shape (N,), optional
@@ -83,8 +93,8 @@ def classify(
     Raises
     ------
     InputError
-        Time decreases, a value is not finite, lengths differ, or the window is longer than the
-        series. The message names the row.
+        Time decreases or is not in seconds, a value is not finite, a column is missing, lengths
+        differ, or the window is longer than the series. The message names the row.
 
     Examples
     --------
@@ -96,7 +106,7 @@ def classify(
     >>> SHAPES[classify(t, X)[0]]
     'basin_transition_up'
     """
-    return _classify(*_columns(t, X, ethical_drift), window, stride, 0)
+    return _classify(*series_arrays(t, X, ethical_drift), window, stride, 0)
 
 
 def _classify(
@@ -139,7 +149,7 @@ def summarize(
     """
     from .summary_kernel import N_SUMMARY, summary_kernel
 
-    time, states, drift = _columns(t, X, None)
+    time, states, drift = series_arrays(t, X, None)
     out = np.empty((_require_windows(time.size, window, stride), N_SUMMARY))
     for part, rows in _parts(states, len(out), window, stride):
         E, I, S, V = map(np.ascontiguousarray, states[rows].T)
@@ -231,15 +241,15 @@ def classify_stream(
     skip = 0  # rows to be dropped, where the stride is longer than the window
     last = -np.inf
     for batch in batches:
-        t, X, drift = _columns(*batch)
+        row = start + (0 if held is None else held[0].size)
+        t, X, drift = series_arrays(*batch, row)
         if t.size == 0:
             continue
         falls = np.diff(t, prepend=last) < 0
         if falls.any():
             i = int(np.argmax(falls))
-            row = start + i + (0 if held is None else held[0].size)
             raise InputError(
-                f"row {row}: time decreases from {t[i - 1] if i else last} to {t[i]}; "
+                f"row {row + i}: time decreases from {t[i - 1] if i else last} to {t[i]}; "
                 "sort the series by time"
             )
         last = t[-1]
@@ -257,26 +267,6 @@ def classify_stream(
         skip += n * stride - used
         held = t[used:], X[used:], drift[used:]
         start += used
-
-
-def _columns(
-    t: npt.ArrayLike, X: npt.ArrayLike, drift: npt.ArrayLike | None
-) -> tuple[Floats, Floats, Floats]:
-    """Check shapes and types; drift is empty where it is not given."""
-    try:
-        time = np.ascontiguousarray(t, dtype=np.float64)
-        states = np.asarray(X, dtype=np.float64)
-        d = np.empty(0) if drift is None else np.ascontiguousarray(drift, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"t, X and ethical_drift must be numbers: {error}") from error
-    if time.ndim != 1 or states.shape != (time.size, 4):
-        raise InputError(
-            f"t has shape {time.shape} and X {states.shape}: they must be (N,) and (N, 4), the "
-            f"columns {', '.join(EISV_DIMS)}"
-        )
-    if drift is not None and d.shape != time.shape:
-        raise InputError(f"ethical_drift has shape {d.shape}: it must be {time.shape} like t")
-    return time, states, d
 
 
 def _parts(X: Floats, n: int, window: int, stride: int) -> Iterator[tuple[slice, slice]]:

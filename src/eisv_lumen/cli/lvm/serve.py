@@ -114,14 +114,13 @@ def serve(
         int, typer.Option(min=1000, help="Of a request; more is answered 413.")
     ] = 1_000_000,
 ) -> None:
-    r"""Serve predictions: GET /health, POST /predict, POST /chat.
+    """Serve predictions: GET /health, POST /predict, POST /chat.
 
     For example:
 
       eisv-lumen lvm serve --model runs/p1 --index runs/lvm/wiki --port 9007
 
-      curl localhost:9007/chat -H 'Content-Type: application/json' \
-        -d '{"paragraph": "It rained. The river rose."}'
+      curl localhost:9007/chat --json '{"paragraph": "It rained. It poured."}'
     """
     from ...lvm.serve_app import Limits
     from ...lvm.serve_app import serve as run

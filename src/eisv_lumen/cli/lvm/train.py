@@ -8,20 +8,25 @@ from typing import Annotated
 import typer
 
 from .. import print_json
+from ..options import Json
 
 app = typer.Typer()
 
 
 @app.command()
-def recipes() -> None:
+def recipes(as_json: Json = False) -> None:
     """List the recipes that come with the package.
 
     Example: eisv-lumen lvm recipes
     """
     from ...lvm.recipe import load_recipe, recipe_names
 
-    for name in recipe_names():
-        typer.echo(f"{name:<10} {load_recipe(name).note}")
+    found = {name: load_recipe(name) for name in recipe_names()}
+    if as_json:
+        print_json({"recipes": {n: r.model_dump(mode="json") for n, r in found.items()}})
+        return
+    for name, recipe in found.items():
+        typer.echo(f"{name:<10} {recipe.note}")
 
 
 @app.command()
@@ -50,9 +55,11 @@ def train(
     """Train a recipe; kill it, and the same command goes on.
 
     For instance:
+
       eisv-lumen lvm train ranker --train seq/train --validation seq/validation --out runs/ranker
-      eisv-lumen lvm train p1 --size small --train seq/train --validation seq/validation \
-        --out runs/p1 --seed 1
+
+      eisv-lumen lvm train p1 --size small --train seq/train --validation seq/validation
+      --out runs/p1 --seed 1
     """
     from typing import cast
 

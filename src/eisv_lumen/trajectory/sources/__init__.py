@@ -123,7 +123,28 @@ def load_trajectories(
 ) -> Dataset:
     """Return the typed dataset of a source as a `datasets.Dataset`, whatever the source is.
 
-    Parameters and errors as for `load_table`; the features are `trajectory.dataset.features()`.
+    Parameters
+    ----------
+    source
+        Series: an `anima.db`, governance updates (`.jsonl`), states in Parquet or CSV, or
+        `postgresql://…`; they are cut into windows. Or windows: a Parquet file of the typed dataset
+        or of the published one (also as JSON lines), a folder of such files, or a dataset id of
+        the Hub (`owner/name`), whose splits are put one after the other.
+    window, stride
+        States in a window (≥ 2), and from one window's start to the next's (≥ 1); of no account
+        where the source holds windows.
+
+    Returns
+    -------
+    datasets.Dataset
+        A row a window: lists `t` [s since the epoch], `E`, `I`, `S`, `V`, `ethical_drift`; `shape`
+        (class label), `source`, `agent`, `t_start`, `t_end` [s] and `tokens`.
+
+    Raises
+    ------
+    InputError
+        The source is not there, is none of these, cannot be read (the message names file, row and
+        field), or no series is as long as a window.
 
     Examples
     --------
@@ -165,22 +186,21 @@ def _windows_of(path: Path) -> pa.Table | None:
 
 
 def _from_folder(path: Path) -> pa.Table:
-    import pyarrow as pa
+    from ..cutting import joined
 
     files = sorted(path.rglob("*.parquet"))
     if not files:
         raise InputError(f"{path}: a folder without Parquet files; give a dataset's folder")
-    return pa.concat_tables([load_table(file) for file in files])
+    return joined([load_table(file) for file in files])
 
 
 def _from_hub(name: str) -> pa.Table:
-    import pyarrow as pa
-
     if name.count("/") != 1 or name.startswith(("/", ".")) or Path(name).suffix:
         raise InputError(f"{name}: no such file or folder, and not a dataset id (owner/name)")
 
     from datasets import load_dataset
 
+    from ..cutting import joined
     from ..dataset import typed
     from .published import STATES_COLUMN, typed_from_published
 
@@ -196,7 +216,7 @@ def _from_hub(name: str) -> pa.Table:
         table = part.data.table
         read = typed_from_published if STATES_COLUMN in table.column_names else typed
         parts.append(read(table, f"{name}, split {label}"))
-    return pa.concat_tables(parts)
+    return joined(parts)
 
 
 def _first_keys(path: Path) -> set[str]:

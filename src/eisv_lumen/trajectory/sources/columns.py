@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...eisv import EISV_DIMS
 from ...errors import InputError
+from ..inputs import LATEST, check_seconds
 from .common import parse_times
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ def wanted_columns(schema: pa.Schema, path: str | os.PathLike[str]) -> list[str]
 
 def state_columns(
     batch: pa.RecordBatch, path: str | os.PathLike[str], start: int
-) -> tuple[tuple[Floats, Floats, Floats | None, Any], int]:
-    """Return (t, X, drift, agents) of the whole rows of a batch, and how many rows are not.
+) -> tuple[tuple[Floats, Floats, Floats | None, Any], int, int]:
+    """Return (t, X, drift, agents) of the whole rows of a batch, how many are not, and clamped.
+
+    States outside [0, 1] are clamped, and their values counted (drift is not clamped).
 
     Parameters
     ----------
@@ -83,13 +86,19 @@ def state_columns(
         return values
 
     t = floats("t") if needed[0] == "t" else _times(batch["timestamp"], path, where)
+    late = np.abs(t) > LATEST
+    if late.any():
+        i = int(np.argmax(late))
+        check_seconds(float(t[i]), where(i))
     X = np.stack([floats(dim) for dim in EISV_DIMS]).T
+    clamped = int(((X < 0) | (X > 1)).sum())
+    X = np.clip(X, 0.0, 1.0) if clamped else X
     drift = floats("ethical_drift") if "ethical_drift" in batch.schema.names else None
     agents = None
     if "agent" in batch.schema.names:
         names = _decoded(batch["agent"], f"{path}: column agent").cast("string")
         agents = np.asarray(pc.fill_null(names, ""), dtype=np.str_)
-    return (t, X, drift, agents), len(valid) - len(rows)
+    return (t, X, drift, agents), len(valid) - len(rows), clamped
 
 
 def _numbers(column: pa.Array, what: str) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...eisv import EISV_DIMS
 from ...errors import InputError
+from ..inputs import check_seconds
 from ..series import Series
 from .common import Report, Source, in_time_order, parse_times, text_lines
 
@@ -25,6 +26,7 @@ __all__ = [
     "number",
     "read_governance",
     "read_updates",
+    "time_of",
 ]
 
 MIN_UPDATES = 3
@@ -94,7 +96,7 @@ def read_updates(
             numbers.append(line_number)
             mine.t.append(0.0)
         else:
-            mine.t.append(number(time, "timestamp", place))
+            mine.t.append(time_of(time, "timestamp", place))
         names = [f"eisv.{dim}" for dim in EISV_DIMS]
         mine.states.extend(number(v, n, place) for v, n in zip(values, names, strict=True))
         mine.drift.append(drift_of(update.get("ethical_drift"), place))
@@ -140,6 +142,13 @@ def number(value: Any, field_name: str, place: str) -> float:
         if math.isfinite(x):
             return x
     raise InputError(f"{place}: {field_name} is {value!r}, not a finite number")
+
+
+def time_of(value: Any, field_name: str, place: str) -> float:
+    """Return a time [s since the epoch], or refuse what is none, milliseconds too."""
+    time = number(value, field_name, place)
+    check_seconds(time, f"{place}, {field_name}")
+    return time
 
 
 def drift_of(value: Any, place: str) -> float:

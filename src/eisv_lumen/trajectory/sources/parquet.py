@@ -7,9 +7,10 @@ files too large for that are classified batch by batch.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "STATES",
     "classify_file",
     "column_names",
     "read_states",
@@ -33,6 +35,11 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+STATES: Final = ("agent", "t", *EISV_DIMS, "ethical_drift")
+"""Columns of the files that `write_states` writes."""
+_NO_NUMBER: Final = re.compile(
+    r"CSV column #(\d+): Row #(\d+): CSV conversion error to double: invalid value '(.*)'"
+)
 _ROWS = 1 << 17
 """Rows in a batch of a stream: about 7 MB of columns."""
 
@@ -68,6 +75,7 @@ def read_states(path: str | os.PathLike[str]) -> Source:
 
     `t` is in seconds since the epoch; `timestamp` is a timestamp or a text in ISO-8601 (naive is
     UTC). Rows with a NULL among time and E, I, S, V are skipped and counted; a NULL drift is 0.
+    Values of E, I, S, V outside [0, 1] are clamped and counted.
 
     Raises
     ------
@@ -76,14 +84,15 @@ def read_states(path: str | os.PathLike[str]) -> Source:
         finite; the message names row and column.
     """
     parts: list[tuple[Floats, Floats, Floats | None, Any]] = []
-    rows = null_rows = 0
+    rows = null_rows = clamped = 0
     with _reading(path):
         schema, batches = _open(path)
         wanted = wanted_columns(schema, path)
         for batch in batches(wanted):
-            part, skipped = state_columns(batch, path, rows)
+            part, skipped, outside = state_columns(batch, path, rows)
             rows += batch.num_rows
             null_rows += skipped
+            clamped += outside
             parts.append(part)
     if rows == null_rows:
         raise InputError(f"{path}: holds no usable state ({rows} rows, {null_rows} with a NULL)")
@@ -100,7 +109,7 @@ def read_states(path: str | os.PathLike[str]) -> Source:
         )
         moved += n
         series.append(Series(time, states, found, source=Path(path).stem, agent=agent))
-    return Source(series, Report(rows, null_rows, moved, agents=len(series)))
+    return Source(series, Report(rows, null_rows, moved, clamped, agents=len(series)))
 
 
 def classify_file(
@@ -108,7 +117,8 @@ def classify_file(
 ) -> Iterator[npt.NDArray[np.int8]]:
     """Classify the one series of a Parquet or CSV file, batch by batch.
 
-    Memory is that of a batch, whatever the size of the file.
+    Memory is that of a batch, whatever the size of the file. Values of E, I, S, V outside [0, 1]
+    are clamped.
 
     Yields
     ------
@@ -121,12 +131,17 @@ def classify_file(
         As for `read_states` and `classify`; the file has several agents or a NULL, or its times
         decrease: what has to be sorted cannot be streamed.
     """
+    if Path(path).suffix.lower() not in (".parquet", ".csv"):
+        raise InputError(
+            f"{path}: give states in .parquet or .csv; to convert another source: "
+            f"eisv-lumen data convert {path} --out states.parquet"
+        )
 
     def parts() -> Iterator[tuple[Floats, Floats, Floats | None]]:
         rows, first = 0, None
         schema, batches = _open(path)
         for batch in batches(wanted_columns(schema, path)):
-            (t, X, drift, agents), skipped = state_columns(batch, path, rows)
+            (t, X, drift, agents), skipped, _ = state_columns(batch, path, rows)
             rows += batch.num_rows
             if skipped:
                 raise InputError(
@@ -192,6 +207,12 @@ class _reading:
 
         if isinstance(error, pa.ArrowException | OSError) and not isinstance(error, InputError):
             text = " ".join(str(error).split())
+            if found := _NO_NUMBER.search(text):
+                column, line, value = found.groups()
+                raise InputError(
+                    f"{self.path}, line {line}, column {column_names(self.path)[int(column)]}: "
+                    f"{value!r} is no number; mend or drop that line"
+                ) from error
             raise InputError(f"{self.path}: cannot be read ({text})") from error
         if isinstance(error, UnicodeDecodeError):
             raise InputError(f"{self.path}: names of columns are not UTF-8") from error

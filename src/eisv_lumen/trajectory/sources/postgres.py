@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from ...eisv import EISV_DIMS
 from ...errors import InputError
 from .common import Source
-from .governance import Updates, assemble, drift_of, number
+from .governance import Updates, assemble, drift_of, number, time_of
 
 __all__ = ["is_postgres", "read_postgres"]
 
@@ -74,7 +74,7 @@ def read_postgres(url: str) -> Source:
                         continue
                     place = f"{name}, core.agent_state, identity {identity}, time {time}"
                     mine = agents.setdefault(identity, Updates())
-                    mine.t.append(number(time, "recorded_at", place))
+                    mine.t.append(time_of(time, "recorded_at", place))
                     mine.states.extend(_numbers(values, place))
                     mine.drift.append(drift_of(drift, place))
     except psycopg.Error as error:

@@ -15,7 +15,7 @@ from ...eisv import EISV_DIMS
 from ...errors import InputError
 from ...expression.vocabulary import UnknownNameError, shape_code, strip_tildes
 from .common import parse_times
-from .governance import drift_of, number
+from .governance import drift_of, number, time_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +127,7 @@ def _time(state: dict[str, Any], where: str) -> float:
         if isinstance(value, str):
             return float(parse_times([value], lambda _: where)[0])
         if value is not None:
-            return number(value, key, where)
+            return time_of(value, key, where)
     raise InputError(f"{where}: neither t nor timestamp; it has {', '.join(map(str, state))}")
 
 
