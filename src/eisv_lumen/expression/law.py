@@ -243,23 +243,15 @@ class ExpressionLaw:
         rng = np.random.default_rng(seed)
         cdf = np.cumsum(self.pmf)
         # Sorted draws walk the table in order, which is several times faster; then shuffle.
-        index = np.searchsorted(cdf, np.sort(rng.random(n)) * cdf[-1], side="right")
-        return rng.permutation(index)
+        return rng.permutation(np.searchsorted(cdf, np.sort(rng.random(n)) * cdf[-1], side="right"))
 
     def sample(self, n: int, seed: int | np.random.Generator) -> list[tuple[str, ...]]:
-        """Draw expressions, independently of one another.
+        """Draw `n` (≥ 0) expressions, independently of one another; tokens without tildes.
 
         Parameters
         ----------
-        n
-            How many (≥ 0).
-        seed
-            Seed of the draws, or a generator, which goes on.
-
-        Returns
-        -------
-        list of n token tuples
-            Tokens stand without tildes.
+        n, seed
+            How many, and the seed of the draws or a generator, which goes on.
 
         Raises
         ------

@@ -232,24 +232,19 @@ class _Growth:
     def _grow(
         self, name: str, config: _Config, reserved: dict[tuple[str, str], float], change: _Change
     ) -> None:
-        from .growth import (
-            new_windows,
-            parquet_bytes,
-            stride_of,
-            window_length,
-            without_repetition,
-        )
+        from . import growth
 
         published = [table for parts in config.splits.values() for table in parts]
-        window = next((w for table in published if (w := window_length(table))), None)
+        window = next((w for table in published if (w := growth.window_length(table))), None)
         if window is None:
             raise InputError(f"{self.id}: config {name} has no windows to tell their length by")
-        stride = stride_of(published, self.stride, f"{self.id}: config {name}")
-        new = new_windows(published, self.states, reserved=reserved, window=window, stride=stride)
-        fresh = without_repetition(new, config.seen)
+        stride = growth.stride_of(published, self.stride, f"{self.id}: config {name}")
+        cut = {"window": window, "stride": stride}
+        new = growth.new_windows(published, self.states, reserved=reserved, **cut)
+        fresh = growth.without_repetition(new, config.seen)
         if len(fresh):
             path = config.pattern.replace("*", f"grown-{config.grown + 1:05d}")
-            change.put(path, parquet_bytes(fresh))
+            change.put(path, growth.parquet_bytes(fresh))
             change.added[path] = (name, len(fresh))
 
     def _migrated(self, there: Snapshot, tables: dict[str, pa.Table]) -> _Change:
