@@ -7,8 +7,8 @@ import pytest
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.expression.law import EXPRESSIONS, initial_laws
-from eisv_lumen.teacher.examples import draw_examples, trl_rows
-from eisv_lumen.teacher.prompt import render_answer
+from eisv_lumen.teacher.examples import CHAT_OPTIONS, draw_examples
+from eisv_lumen.teacher.prompt import messages, render_answer
 from eisv_lumen.teacher.rows import training_rows
 from eisv_lumen.teacher.tiny import build_model, build_tokenizer
 from eisv_lumen.teacher.tree import IGNORED
@@ -98,6 +98,18 @@ def test_answers_learned_whole_take_turns_and_the_others_end_with_their_line(dra
             assert ends[i, j] or learned == text[: text.index("\n") + 1]
     assert (ends.sum(1) == (whole or draws)).all()
     assert ends[:draws].any(0).all()  # no place, so no token, is always cut short
+
+
+def trl_rows(examples):
+    """Rows in TRL's conversational prompt/completion format, one a draw."""
+    for prompt, drawn in zip(examples.prompts, examples.drawn.tolist(), strict=True):
+        for index in drawn:
+            answer = render_answer(EXPRESSIONS[index])
+            yield {
+                "prompt": messages(prompt),
+                "completion": [{"role": "assistant", "content": answer}],
+                "chat_template_kwargs": dict(CHAT_OPTIONS),
+            }
 
 
 def test_trl_prepares_its_own_rows_to_the_same_tokens_and_labels(examples, tmp_path):

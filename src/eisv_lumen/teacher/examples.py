@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ __all__ = [
     "draw_examples",
     "first_line",
     "prompt_ids",
-    "trl_rows",
 ]
 
 CHAT_OPTIONS = {"enable_thinking": False}
@@ -125,18 +124,6 @@ def _systematic(
     places = (np.arange(draws) + starts) / draws
     found = np.searchsorted(np.cumsum(law.pmf[order]), places, side="right")
     return np.asarray(order[np.minimum(found, len(order) - 1)])
-
-
-def trl_rows(examples: Examples) -> Iterator[dict[str, Any]]:
-    """Yield rows in TRL's conversational prompt/completion format, one a draw."""
-    for prompt, drawn in zip(examples.prompts, examples.drawn.tolist(), strict=True):
-        for index in drawn:
-            answer = render_answer(EXPRESSIONS[index])
-            yield {
-                "prompt": messages(prompt),
-                "completion": [{"role": "assistant", "content": answer}],
-                "chat_template_kwargs": dict(CHAT_OPTIONS),
-            }
 
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
