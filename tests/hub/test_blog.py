@@ -281,7 +281,7 @@ def test_another_namespace_and_author_are_put_everywhere(tmp_path: Path) -> None
 
     from eisv_lumen.cli.render import app
 
-    for name in ("README.md.jinja", "results"):
+    for name in ("README.md.jinja", "results", "spaces"):
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ("benchmarks", "blog"):
         shutil.copytree(ROOT / name, tmp_path / name)

@@ -93,7 +93,10 @@ BAD = {
     "text.csv": (b"once upon a time\nthere was no column\n", "no column"),
     "empty.csv": (b"", "empty.csv"),
     "head.csv": (b"t,E,I,S,V\n", "head.csv"),
-    "words.csv": (b"t,E,I,S,V\n0,a,b,c,d\n1,a,b,c,d\n", "invalid value 'a'"),
+    "words.csv": (
+        b"t,E,I,S,V\n0,a,b,c,d\n1,a,b,c,d\n",
+        "words.csv, line 2, column E: 'a' is no number",
+    ),
     "one.csv": (b"t,E,I,S,V\n0,.1,.1,.1,.1\n", "at least 2"),
     "nan.csv": (b"t,E,I,S,V\n0,.1,.1,.1,.1\n1,nan,.1,.1,.1\n", "nan.csv"),
     "picture.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "picture.csv"),

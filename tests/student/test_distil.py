@@ -139,7 +139,9 @@ def test_a_folder_without_a_teacher_is_refused(tmp_path):
         distil(tmp_path, tmp_path / "out")
     data = {"source": "summaries", "n": 9}
     write_json(record, {"recipe": {"name": "x", "data": data}})
-    with pytest.raises(InputError, match=r"(?s)training\.json: no recipe of a teacher .*style"):
+    with pytest.raises(
+        InputError, match=r"(?s)training\.json: not a record of `teacher train` .*style"
+    ):
         distil(tmp_path, tmp_path / "out")
     write_json(record, {"recipe": {"name": "x", "data": data | {"style": "blind"}}})
     with pytest.raises(InputError, match="no trained model"):

@@ -198,7 +198,7 @@ def read_report(path: str | os.PathLike[str]) -> EvalReport:
     """
     raw = read_json(path)
     schema = raw.get("schema_") if isinstance(raw, Mapping) else None
-    if schema in _OTHERS:
+    if isinstance(schema, str) and schema in _OTHERS:
         raise InputError(f"{path}: {_OTHERS[schema]}")
     try:
         return EvalReport.model_validate(raw)
