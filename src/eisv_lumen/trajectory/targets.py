@@ -49,7 +49,7 @@ def check_folder(
         holds something else.
     """
     path = Path(out)
-    if path.suffix or path.is_file():
+    if path.suffix == ".parquet" or path.is_file():
         raise InputError(f"--out {out}: with --split, name a folder")
     _check_each(sorted(path.glob("window_*/*.parquet")), source, columns)
 
