@@ -20,26 +20,28 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Report:
-    """A report with the run (folder) that it belongs to."""
+    """A report with the run (folder) that it belongs to, and the file's name there."""
 
     run: str
+    file: str
     report: EvalReport
 
     @property
     def key(self) -> str:
-        """Its path below `results/`, without the ending."""
-        return f"{self.run}/{self.report.name}"
+        """Its path below `results/`, without the ending; a report may call itself otherwise."""
+        return f"{self.run}/{self.file}"
 
 
 @cache
 def reports() -> dict[str, Report]:
     """Return every report that travels here, by key. Files of other schemas are left out."""
-    return {
-        f"{run}/{name}": Report(run, report)
+    found = [
+        Report(run, file, report)
         for run, files in load_results(HERE / "results").items()
-        for name, report in files.items()
+        for file, report in files.items()
         if isinstance(report, EvalReport)
-    }
+    ]
+    return {report.key: report for report in found}
 
 
 def example_names() -> list[str]:

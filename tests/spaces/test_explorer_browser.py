@@ -232,6 +232,8 @@ def test_feedback_moves_the_law_and_can_be_forgotten(visit):
 def test_a_report_is_shown_with_the_command_that_makes_it(visit):
     page = visit()
     open_tab(page, "results")
+    first = page.locator("#report-page h3").inner_text()
+    assert page.locator("#report input").input_value().startswith(f"{first} (")
     choose(page, "Report", "V5 on real (published, published)")
     expect(page, "#report-page h3").to_have_text("V5 on real")
     expect(page, "#report-page").to_contain_text("0.7680")

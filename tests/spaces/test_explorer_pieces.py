@@ -46,6 +46,15 @@ def test_distances_of_the_published_runs_are_those_of_the_results_file(curves, s
     assert checked == 7
 
 
+def test_a_report_is_found_by_the_file_it_came_from_whatever_it_calls_itself(curves, space):
+    import folder
+
+    for key, report in folder.reports().items():
+        assert report.key == key
+        assert (space / "results" / f"{key}.json").is_file()
+    assert any(report.file != report.report.name for report in folder.reports().values())
+
+
 def test_real_windows_are_told_from_balanced_ones(curves):
     for key, report in curves.measured().items():
         assert curves.over_real_mix(report) == key.endswith("-real"), key
