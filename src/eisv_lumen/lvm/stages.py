@@ -35,7 +35,27 @@ def train_stages(
     seed: int,
     device: str | None,
 ) -> tuple[list[dict[str, Any]], str]:
-    """Train stage after stage, in place; return what each attempt found, and how it ended."""
+    """Train stage after stage, in place.
+
+    Parameters
+    ----------
+    recipe, training, validation, folder, seed, device
+        As for `train.train`; `folder` is its `out`.
+    model
+        Untrained; it ends with the weights of the last attempt.
+
+    Returns
+    -------
+    done : list of dict
+        What each attempt found.
+    outcome : str
+        How training ended: finished, killed or short of a gate, and why.
+
+    Raises
+    ------
+    InputError
+        A loss is not finite, or the recipe asks for less than an epoch.
+    """
     done: list[dict[str, Any]] = []
     for number, tries in enumerate(attempts(recipe), 1):
         for attempt in tries:

@@ -63,11 +63,8 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
         ) -> Any:
             labels = inputs["labels"]
             if "node" in inputs:
-                states, at, labels = (
-                    answer_states(model, inputs),
-                    label_nodes(inputs),
-                    labels.flatten(),
-                )
+                states, at = answer_states(model, inputs), label_nodes(inputs)
+                labels = labels.flatten()
             else:
                 given = {name: value for name, value in inputs.items() if name != "labels"}
                 found = model(**given, use_cache=False, output_hidden_states=True, logits_to_keep=1)
