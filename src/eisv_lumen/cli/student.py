@@ -145,12 +145,11 @@ def evaluate(
 
     Example: eisv-lumen student evaluate student.json --data summaries.jsonl --out report.json
     """
-    import hashlib
-
     from ..errors import InputError
     from ..evaluation.report import read_report, write_report
     from ..student.evaluate import exact_report
     from ..student.export import read_student, row_laws, summary_laws
+    from ..teacher.data import facts_of_file
     from ..trajectory.sources.summaries import for_fitting, read_summaries
     from .evaluate import show_report
 
@@ -176,7 +175,7 @@ def evaluate(
         title=title or f"student {student.stem}, {'blind' if blind else 'sighted'}",
         command=f"eisv-lumen student evaluate {student} --data {data} --out {out} "
         + ("--blind" if blind else "--sighted"),
-        data={"windows": data.name, "sha256": hashlib.sha256(data.read_bytes()).hexdigest()},
+        data=facts_of_file(data),
     )
     write_report(report, out)
     report = read_report(out)  # as it is rounded there
