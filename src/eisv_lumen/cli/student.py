@@ -32,7 +32,7 @@ def distil(
     ] = False,
     windows: Annotated[
         int, typer.Option(min=100, help="Windows of which a blind teacher is asked.")
-    ] = 20_000,
+    ] = 80_000,
     per_shape: Annotated[
         int, typer.Option(min=1, help="Windows a shape whose whole law is asked for.")
     ] = 24,

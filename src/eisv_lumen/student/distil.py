@@ -56,9 +56,9 @@ class DistilRecipe:
 
     per_shape: int = 24
     whole: int = 240
-    windows: int = 20_000
+    windows: int = 80_000
     seed: int = 1_000_003
-    row_steps: int = 150
+    row_steps: int = 400
     net: NetRecipe = field(default_factory=NetRecipe)
 
 
