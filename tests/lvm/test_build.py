@@ -10,6 +10,7 @@ import pytest
 from eisv_lumen.cli import main
 from eisv_lumen.lvm.chunks import Chunks
 from eisv_lumen.lvm.processes import NOISE, ar1
+from eisv_lumen.lvm.splits import check_disjoint, whole_of
 from eisv_lumen.lvm.storage import read_chunks, read_sequences, write_chunks
 
 
@@ -88,9 +89,39 @@ def test_articles_shorter_than_a_window_are_counted_and_named(folders, run):
     assert "d/03" not in str(record["splits"])
 
 
+def test_other_cuts_of_the_articles_of_train_are_more_to_train_on_and_no_others(folders, run):
+    whole = corpus("a", ar1(0.5, dim=32), n=14, length=9, seed=7)
+    ids = ("a/00", "a/00 (2)", *whole.article_ids[1:12], "a/99")  # parts, and one of no split
+    write_chunks(replace(whole, article_ids=ids), folders / "a-9")
+    code, _, _ = run("sequences", "a", "b", "--recut", "a-9", "--out", "seq")
+    assert code == 0
+    names = ("train", "validation", "test", "fresh")
+    sets = {name: read_sequences(folders / "seq" / name) for name in names}
+    both = read_sequences(folders / "seq/train-recut")
+    train = set(sets["train"].article_ids)
+    more = set(both.article_ids) - train
+    assert train < set(both.article_ids)
+    assert more == {f"{i} [recut a-9]" for i in ids if whole_of(i) in train}
+    assert more and len(both) == len(sets["train"]) + 4 * len(more)  # 9 chunks hold 4 windows
+    texts = read_chunks(folders / "seq/train-recut").texts
+    assert len(texts) == len(both.vectors)
+    for name in ("validation", "test", "fresh"):  # and what is trained on meets no other split
+        check_disjoint({"train-recut": both, name: sets[name]})
+    alone = run("sequences", "a", "b", "--out", "alone")
+    assert alone[0] == 0
+    for file in ("chunks.parquet", "vectors.safetensors", "windows.parquet"):
+        assert all(
+            (folders / "seq" / name / file).read_bytes()
+            == (folders / "alone" / name / file).read_bytes()
+            for name in names
+        )
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (("a", "--recut", "b"), "b: not one of its articles ('b/00', …) is in train"),
+        (("a", "--recut", "a", "--shares", "x=0.5,y=0.5"), "there is no split train"),
         (("a", "a"), "article 'a/00': in two of the sets"),
         (("a", "--ood", "a"), "article 'a/00': in two of the sets"),
         (("a", "other"), "encoder"),

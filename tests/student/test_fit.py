@@ -49,8 +49,8 @@ def nearest(laws, rows):
 
 
 def test_rows_that_begin_near_a_teacher_end_nearer_where_most_shapes_are_rare(law_rows):
-    # A teacher's laws: now one shape, now two, a little blunted. Fitted from even mixtures, the rows
-    # of rare shapes turn into second ones of the common shapes, and end farther than they were.
+    # A teacher's laws: now one shape, now two, a little blunted. From even mixtures the rows of
+    # rare shapes turn into second ones of the common shapes, and end farther than they were.
     rng = np.random.default_rng(3)
     laws = (rng.dirichlet([0.5] * 2 + [0.01] * 7, 120) @ PMF) ** 0.97
     laws /= laws.sum(1, keepdims=True)

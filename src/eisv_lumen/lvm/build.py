@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,11 +14,23 @@ from ..files import write_json
 from .chunks import windows_of
 from .npz import read_npz
 from .sequences import SequenceSet
-from .splits import check_disjoint, corpora, draw_articles, pool, subsample, take_articles
+from .splits import (
+    check_disjoint,
+    corpora,
+    draw_articles,
+    pool,
+    recut_name,
+    subsample,
+    take_articles,
+    whole_of,
+)
 from .splits import take_corpus as of_corpus
 from .storage import read_chunks, write_sequences
 
-__all__ = ["Plan", "build_splits", "parse_shares"]
+__all__ = ["RECUT", "Plan", "build_splits", "parse_shares"]
+
+RECUT: Final = "train-recut"
+"""The split of all that may be trained on: `train`, and its articles cut otherwise."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,11 @@ def parse_shares(text: str) -> dict[str, float]:
 
 
 def build_splits(
-    sources: Sequence[Path], ood: Sequence[Path], out: Path, plan: Plan
+    sources: Sequence[Path],
+    ood: Sequence[Path],
+    out: Path,
+    plan: Plan,
+    recut: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Write one folder of sequences a split, and ``splits.json``, which says who is where.
 
@@ -88,6 +104,9 @@ def build_splits(
         The same; their articles are all of the split `ood`.
     out, plan
         Where to, and how.
+    recut
+        Folders of the same texts cut otherwise. Of them the articles of `train` are taken, and with
+        it they are the split `train-recut`; no other article of theirs is written.
 
     Returns
     -------
@@ -98,8 +117,8 @@ def build_splits(
     Raises
     ------
     InputError
-        A source is unusable, sources do not fit together, or a split is left without windows.
-        Nothing is written then.
+        A source is unusable, sources do not fit together, a split is left without windows, or a
+        folder of `recut` holds no article of `train`. Nothing is written then.
     """
     texts: dict[tuple[str, int], str] = {}
     whole = pool([_read(path, plan, texts) for path in sources])
@@ -113,7 +132,10 @@ def build_splits(
         short += more
         pool([splits["ood"], inside])  # they must fit, too
     check_disjoint(splits)
-    asked = asdict(plan) | {"sources": [*map(str, sources)], "ood": [*map(str, ood)]}
+    if recut:
+        splits[RECUT] = _with_recuts(splits, recut, plan, texts)
+    given = {"sources": sources, "ood": ood} | ({"recut": recut} if recut else {})
+    asked = asdict(plan) | {name: [*map(str, paths)] for name, paths in given.items()}
     record = {
         "plan": asked,
         "encoder": whole.encoder,
@@ -126,7 +148,32 @@ def build_splits(
     return record
 
 
-def _read(path: Path, plan: Plan, texts: dict[tuple[str, int], str]) -> SequenceSet:
+def _with_recuts(
+    splits: Mapping[str, SequenceSet],
+    recut: Sequence[Path],
+    plan: Plan,
+    texts: dict[tuple[str, int], str],
+) -> SequenceSet:
+    """Add other cuts of its articles to `train`; what is in no split or another one stays out."""
+    if "train" not in splits:
+        raise InputError("recut: there is no split train that they could add to; give it a share")
+    home = {whole_of(name) for name in splits["train"].article_ids}
+    parts = [splits["train"]]
+    for path in recut:
+        found = _read(path, plan, texts, recut=True)
+        names = [name for name in found.article_ids if whole_of(name) in home]
+        if not names:
+            raise InputError(
+                f"{path}: not one of its articles ({whole_of(found.article_ids[0])!r}, …) is in train under "
+                "that name; embed the same texts, with --corpus if need be"
+            )
+        parts.append(_long_enough(take_articles(found, names))[0])
+    return pool(parts)
+
+
+def _read(
+    path: Path, plan: Plan, texts: dict[tuple[str, int], str], *, recut: bool = False
+) -> SequenceSet:
     if path.suffix == ".npz":
         found = read_npz(path, convert_pickle=plan.convert_pickle, encoder=plan.encoder)
         if found.context_length != plan.context_length:
@@ -136,6 +183,9 @@ def _read(path: Path, plan: Plan, texts: dict[tuple[str, int], str]) -> Sequence
             )
         return replace(found, article_ids=tuple(f"{path.stem}/{a}" for a in found.article_ids))
     chunks = read_chunks(path)
+    if recut:
+        marked = tuple(recut_name(name, path.name) for name in chunks.article_ids)
+        chunks = replace(chunks, article_ids=marked)
     names = (chunks.article_ids[a] for a in chunks.article)
     texts.update(zip(zip(names, chunks.position.tolist(), strict=True), chunks.texts, strict=False))
     return windows_of(chunks, plan.context_length)

@@ -18,6 +18,7 @@ __all__ = [
     "corpus_of",
     "draw_articles",
     "pool",
+    "recut_name",
     "subsample",
     "take_articles",
     "take_corpus",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 _PART = re.compile(r" \((?:[2-9]|[1-9]\d{1,2})\)$")
+_RECUT = re.compile(r" \[recut [^\]]*\]$")
 
 
 def corpus_of(article_id: str) -> str:
@@ -46,16 +48,30 @@ def corpora(article_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def whole_of(article_id: str) -> str:
-    """Return the name of what an article is a part of: `chunking.named_parts` adds a number.
+    """Return the name of what an article is a part of, or another cut of.
 
-    Up to 999: a year in brackets is part of a title.
+    `chunking.named_parts` adds a number, up to 999: a year in brackets is part of a title.
+    `recut_name` adds a folder.
 
     Examples
     --------
     >>> whole_of("kjv/Genesis (2)"), whole_of("kjv/Genesis"), whole_of("wiki/Hamlet (1948)")
     ('kjv/Genesis', 'kjv/Genesis', 'wiki/Hamlet (1948)')
+    >>> whole_of(recut_name("kjv/Genesis (3)", "kjv-40"))
+    'kjv/Genesis'
     """
-    return _PART.sub("", article_id)
+    return _PART.sub("", _RECUT.sub("", article_id))
+
+
+def recut_name(article_id: str, folder: str) -> str:
+    """Return the name of an article that `folder` holds cut otherwise.
+
+    Examples
+    --------
+    >>> recut_name("kjv/Genesis", "kjv-40")
+    'kjv/Genesis [recut kjv-40]'
+    """
+    return f"{article_id} [recut {folder}]"
 
 
 def wholes_of(sequences: SequenceSet) -> NDArray[np.int64]:

@@ -133,6 +133,13 @@ def sequences(
     ood: Annotated[
         list[Path] | None, typer.Option(help="Another corpus, whole, as split ood; repeatable.")
     ] = None,
+    recut: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The same texts cut otherwise: more of train's articles, as split train-recut; "
+            "repeatable."
+        ),
+    ] = None,
     train_windows: Annotated[
         int | None, typer.Option(min=1, help="Thin train to so many, each article its share.")
     ] = None,
@@ -149,6 +156,8 @@ def sequences(
 
       eisv-lumen lvm sequences runs/lvm/wiki runs/lvm/kjv --out runs/lvm/sequences
 
+      eisv-lumen lvm sequences runs/lvm/kjv --recut runs/lvm/kjv-40 --out runs/lvm/sequences
+
       eisv-lumen lvm sequences study.npz --out seq --allow-pickle-once --encoder gtr-t5-base
     """
     from ...lvm.build import Plan, build_splits, parse_shares
@@ -161,7 +170,7 @@ def sequences(
         convert_pickle=allow_pickle_once,
         encoder=encoder,
     )
-    record = build_splits(sources, ood or [], out, plan)
+    record = build_splits(sources, ood or [], out, plan, recut or [])
     if short := record["short_articles"]:
         shown = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
         typer.echo(f"{len(short)} articles are shorter than a window: {shown}", err=True)
