@@ -164,8 +164,8 @@ def _with_recuts(
         names = [name for name in found.article_ids if whole_of(name) in home]
         if not names:
             raise InputError(
-                f"{path}: not one of its articles ({whole_of(found.article_ids[0])!r}, …) is in train under "
-                "that name; embed the same texts, with --corpus if need be"
+                f"{path}: not one of its articles ({whole_of(found.article_ids[0])!r}, …) is in "
+                "train under that name; embed the same texts, with --corpus if need be"
             )
         parts.append(_long_enough(take_articles(found, names))[0])
     return pool(parts)
