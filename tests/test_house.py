@@ -10,8 +10,9 @@ from eisv_lumen.errors import InputError
 
 ROOT = Path(eisv_lumen.__file__).parent
 FLOORS = {
-    "errors": 0, "files": 0, "eisv": 1, "expression": 1, "trajectory": 2, "evaluation": 2,
-    "teacher": 3, "hub": 3, "lvm": 3, "cluster": 3, "student": 4, "demo": 4, "cli": 5,
+    "errors": 0, "files": 0, "run_folder": 0, "eisv": 1, "expression": 1, "trajectory": 2,
+    "evaluation": 2, "teacher": 3, "hub": 3, "lvm": 3, "cluster": 3, "student": 4, "demo": 4,
+    "cli": 5,
 }  # fmt: skip
 
 MOST_LINES = 300

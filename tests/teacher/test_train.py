@@ -53,7 +53,7 @@ def test_a_finished_run_is_not_repeated_and_no_other_run_takes_its_folder(
     assert train(recipe, examples, folder, device="cpu") == record
     assert (folder / "model" / "model.safetensors").stat().st_mtime_ns == before
     other = recipe.model_copy(update={"name": "other"})
-    with pytest.raises(InputError, match="another recipe or other data"):
+    with pytest.raises(InputError, match="another recipe, seed or other data"):
         train(other, examples, folder, device="cpu")
 
 

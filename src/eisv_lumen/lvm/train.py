@@ -17,20 +17,11 @@ from huggingface_hub.errors import StrictDataclassError
 from ..errors import InputError
 from ..evaluation.report import installed_versions
 from ..files import write_json
+from ..run_folder import CHECKPOINTS, MODEL, RECORD, begin, finished, remove
 from .mini import mini_test
 from .models import MODELS, VectorModel
 from .recipe import Recipe, check_recipe
-from .runs import (
-    CHECKPOINTS,
-    MODEL,
-    RECORD,
-    claim,
-    digest,
-    is_main,
-    remove,
-    save_model,
-    say,
-)
+from .runs import digest, is_main, save_model, say
 from .sequences import SequenceSet
 from .splits import check_disjoint
 from .stages import train_stages
@@ -78,7 +69,7 @@ def train(
     ------
     InputError
         The recipe has a field that cannot be used, the sets do not fit together, or `out` holds
-        another run. Nothing is written then.
+        another run. Nothing is written or removed then.
     """
     _keep_to_ourselves()
     check_recipe(recipe)
@@ -105,9 +96,12 @@ def train(
             )
         },
     }
-    done = claim(folder, run, resume)
+    done = finished(folder, run) if resume else None
     if done is not None:
+        say(f"{folder}: already trained")
         return done
+    if is_main():
+        begin(folder, run, resume)
     parameters = sum(p.numel() for p in model.parameters())
     say(f"{recipe.name}: {parameters} parameters, {len(table)} windows, {len(held)} to test on")
 

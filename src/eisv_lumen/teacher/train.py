@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ..errors import InputError
-from ..files import read_json, write_json
+from ..files import write_json
+from ..run_folder import (
+    CHECKPOINTS,
+    MODEL,
+    RECORD,
+    begin,
+    finished,
+    last_checkpoint,
+    remove,
+    replacing,
+)
 from .base_models import Placement, choose_placement, load_base, stay_awake
 from .examples import Examples
 from .head import silent_words
@@ -21,11 +29,6 @@ from .trainer import Clock, progress, say, trainer_class
 from .tree import IGNORED, TreeCollator
 
 __all__ = ["check_recipe", "train"]
-
-_RUN: Final = "run.json"
-_RECORD: Final = "training.json"
-_MODEL: Final = "model"
-_CHECKPOINTS: Final = "checkpoints"
 
 
 def train(
@@ -77,7 +80,7 @@ def train(
         facts or {}
     )
     is_main = int(os.environ.get("RANK", "0")) == 0
-    done = _finished(folder, run) if resume else None
+    done = finished(folder, run) if resume else None
     if done is not None:
         say(f"{folder}: already trained", is_main)
         return done
@@ -91,7 +94,7 @@ def train(
     rows, counts = training_rows(tokenizer, examples, recipe.training.get("max_length", 512))
     say(f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out", is_main)
     if is_main:
-        _begin(folder, run, resume)
+        begin(folder, run, resume)
 
     from transformers import PrinterCallback
 
@@ -108,7 +111,7 @@ def train(
         callbacks=[progress(clock)],
     )
     trainer.remove_callback(PrinterCallback)
-    checkpoint = _last_checkpoint(folder / _CHECKPOINTS)
+    checkpoint = last_checkpoint(folder / CHECKPOINTS)
     if checkpoint:
         say(f"resuming from {checkpoint.name}", is_main)
     with stay_awake():
@@ -128,9 +131,9 @@ def train(
         ],
     }
     if is_main:
-        _save(trainer.model, tokenizer, recipe, folder / _MODEL)
-        write_json(folder / _RECORD, record)
-        shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
+        _save(trainer.model, tokenizer, recipe, folder / MODEL)
+        write_json(folder / RECORD, record)
+        remove(folder / CHECKPOINTS)
     return record
 
 
@@ -142,7 +145,7 @@ def check_recipe(recipe: Recipe) -> None:
     InputError
         TRL, PEFT or Qwen3 does not know a field, or cannot use its value.
     """
-    sft_config(recipe, output_dir=_CHECKPOINTS, bf16=False, use_cpu=True)
+    sft_config(recipe, output_dir=CHECKPOINTS, bf16=False, use_cpu=True)
     lora_config(recipe)
     check_model_fields(recipe)
     for name in ("activation_checkpointing", "gradient_checkpointing"):
@@ -167,7 +170,7 @@ def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
     return sft_config(
         recipe,
         **{name: value for name, value in defaults.items() if name not in recipe.training},
-        output_dir=str(folder / _CHECKPOINTS),
+        output_dir=str(folder / CHECKPOINTS),
         bf16=placement.dtype == "bfloat16",
         use_cpu=placement.device == "cpu",
         packing=False,
@@ -180,55 +183,13 @@ def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
     )
 
 
-def _finished(folder: Path, run: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the record of a run where it is done; refuse a folder that holds another one."""
-    if not (folder / _RUN).exists():
-        return None
-    if read_json(folder / _RUN) != run:
-        raise InputError(
-            f"{folder}: holds a run of another recipe or other data; choose another --out, or "
-            "--no-resume to replace it"
-        )
-    if not ((folder / _RECORD).exists() and (folder / _MODEL).is_dir()):
-        return None
-    record: dict[str, Any] = read_json(folder / _RECORD)
-    return record
-
-
-def _begin(folder: Path, run: dict[str, Any], resume: bool) -> None:
-    """Make the folder this run's; what it held of another is gone, its record first."""
-    if not resume:
-        (folder / _RECORD).unlink(missing_ok=True)
-        for name in (_CHECKPOINTS, _MODEL):
-            shutil.rmtree(folder / name, ignore_errors=True)
-    write_json(folder / _RUN, run)
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    """Return the latest whole checkpoint; one that a kill cut short is set aside.
-
-    The trainer's state is the last file that Trainer writes to a checkpoint.
-    """
-    whole = []
-    for path in folder.glob("checkpoint-*"):
-        try:
-            step = json.loads((path / "trainer_state.json").read_text("utf-8"))["global_step"]
-            whole.append((int(step), path))
-        except (OSError, ValueError, KeyError):
-            shutil.rmtree(path, ignore_errors=True)
-    return max(whole)[1] if whole else None
-
-
 def _save(model: Any, tokenizer: Any, recipe: Recipe, folder: Path) -> None:
-    aside = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
     if recipe.lora is not None:
         model.peft_config["default"].base_model_name_or_path = recipe.base
-    model.save_pretrained(aside)
-    tokenizer.save_pretrained(aside)
-    (aside / "README.md").unlink(missing_ok=True)  # PEFT's stub; cards are rendered from results
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
+    with replacing(folder) as aside:
+        model.save_pretrained(aside)
+        tokenizer.save_pretrained(aside)
+        (aside / "README.md").unlink(missing_ok=True)  # PEFT's stub; cards are made from results
 
 
 def _keep_to_ourselves() -> None:

@@ -1,0 +1,113 @@
+"""The folder of a training run: whose it is, whether it is done, where it was cut short.
+
+Killed at any moment, a run leaves nothing half done that passes for whole: its record is written
+last and removed first, and folders come and go by being renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from .errors import InputError
+from .files import read_json, write_json
+
+__all__ = [
+    "CHECKPOINTS",
+    "MODEL",
+    "RECORD",
+    "STATE",
+    "begin",
+    "finished",
+    "last_checkpoint",
+    "remove",
+    "replacing",
+]
+
+RECORD: Final = "training.json"
+MODEL: Final = "model"
+CHECKPOINTS: Final = "checkpoints"
+STATE: Final = "trainer_state.json"
+"""Of a checkpoint; the last file that Trainer writes there."""
+_RUN: Final = "run.json"
+
+
+def finished(folder: Path, run: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the record of a run where it is done, else None; nothing is touched.
+
+    Parameters
+    ----------
+    folder
+        It may be missing.
+    run
+        What tells this run from any other, as JSON.
+
+    Raises
+    ------
+    InputError
+        The folder holds another run.
+    """
+    if not (folder / _RUN).exists():
+        return None
+    if read_json(folder / _RUN) != json.loads(json.dumps(run)):
+        raise InputError(
+            f"{folder}: holds a run of another recipe, seed or other data; choose another --out, "
+            "or --no-resume to replace it"
+        )
+    if not ((folder / RECORD).exists() and (folder / MODEL).is_dir()):
+        return None
+    record: dict[str, Any] = read_json(folder / RECORD)
+    return record
+
+
+def begin(folder: Path, run: dict[str, Any], resume: bool) -> None:
+    """Make a folder this run's; unless it is resumed, what the folder held is gone before that.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    if not resume and folder.is_dir():
+        (folder / RECORD).unlink(missing_ok=True)
+        for name in (CHECKPOINTS, MODEL):
+            remove(folder / name)
+    write_json(folder / _RUN, run)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the latest whole checkpoint; one that a kill cut short is removed."""
+    whole = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            step = json.loads((path / STATE).read_text("utf-8"))["global_step"]
+            whole.append((int(step), path))
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(path, ignore_errors=True)
+    return max(whole)[1] if whole else None
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder at once: a kill leaves none that is half there under its name."""
+    aside = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yield a folder to be made beside `folder`; on success it takes the place of `folder`."""
+    aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        yield aside
+        remove(folder)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
