@@ -1,5 +1,6 @@
 """Killed at any change of the disk, in any order of runs: what passes for whole is whole."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from eisv_lumen.run_folder import (
     last_checkpoint,
     remove,
     replacing,
+    weights_sha256,
 )
 
 STEPS = 3
@@ -192,3 +194,13 @@ def test_a_torn_checkpoint_is_passed_over_and_removed(tmp_path):
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-10", "checkpoint-9"}
     assert last_checkpoint(Path(tmp_path / "none")) is None
+
+
+def test_weights_are_known_by_their_bytes_wherever_they_lie(tmp_path):
+    model = tmp_path / MODEL
+    fill(model, "p", 1)
+    assert weights_sha256(tmp_path) is None
+    for name, data in (("x-00002.safetensors", b"two"), ("x-00001.safetensors", b"one")):
+        (model / name).write_bytes(data)
+    want = hashlib.sha256(b"onetwo").hexdigest()
+    assert weights_sha256(tmp_path) == weights_sha256(model) == want

@@ -6,6 +6,7 @@ last and removed first, and folders come and go by being renamed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ __all__ = [
     "last_checkpoint",
     "remove",
     "replacing",
+    "weights_sha256",
 ]
 
 RECORD: Final = "training.json"
@@ -111,3 +113,19 @@ def replacing(folder: Path) -> Iterator[Path]:
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def weights_sha256(folder: Path) -> str | None:
+    """Return the SHA-256 of a trained model's weights in hexadecimal, None where there are none.
+
+    Parameters
+    ----------
+    folder
+        Of the run, or the model alone. Weights in several files are taken as one, by their names.
+    """
+    model = folder / MODEL if (folder / MODEL).is_dir() else folder
+    weights = sorted(model.glob("*.safetensors"))
+    sha = hashlib.sha256()
+    for path in weights:
+        sha.update(path.read_bytes())
+    return sha.hexdigest() if weights else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..run_folder import RECORD, weights_sha256
 from .alignment.answers import Predictor
 from .baselines import BASELINES, baseline
 from .sequences import SequenceSet
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from .models import VectorModel
 
 __all__ = ["facts_of", "predictor", "wrap"]
-
-_WEIGHTS: Final = "model.safetensors"
-_RECORD: Final = "training.json"
 
 
 def predictor(
@@ -92,9 +89,7 @@ def facts_of(source: str | os.PathLike[str]) -> dict[str, Any]:
     folder = Path(source).resolve()
     if source in BASELINES or not folder.is_dir():
         return {"model": str(source)}
-    inner = folder / "model" / _WEIGHTS
-    weights = inner if inner.is_file() else folder / _WEIGHTS
-    sha = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
-    record = read_json(folder / _RECORD) if (folder / _RECORD).is_file() else {}
+    sha = weights_sha256(folder)
+    record = read_json(folder / RECORD) if (folder / RECORD).is_file() else {}
     keep = {key: record[key] for key in ("recipe", "seed") if key in record}
     return {"model": folder.name, **({"sha256": sha} if sha else {}), **keep}

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..files import atomic_path
+from ..run_folder import weights_sha256
 from .probe import beginning_pmf
 
 __all__ = ["Say", "Teacher", "answers_name"]
@@ -56,7 +57,10 @@ class Teacher:
     def __init__(self, folder: Path, kept: Path, say: Say) -> None:
         self._folder, self._kept, self._say = folder, kept, say
         self._loaded: Any = None
-        self.sha256 = _digest(folder)
+        sha256 = weights_sha256(folder)
+        if sha256 is None:
+            raise InputError(f"{folder}: no trained model there; train one with `teacher train`")
+        self.sha256 = sha256
 
     def laws(self, name: str, prompts: list[str]) -> Floats:
         """Return its whole law of each prompt."""
@@ -87,14 +91,3 @@ class Teacher:
         with atomic_path(path) as aside, aside.open("wb") as stream:
             np.save(stream, answers)
         return answers
-
-
-def _digest(folder: Path) -> str:
-    model = folder / "model" if (folder / "model").is_dir() else folder
-    weights = sorted(model.glob("*.safetensors"))
-    if not weights:
-        raise InputError(f"{folder}: no trained model there; train one with `teacher train`")
-    sha = hashlib.sha256()
-    for path in weights:
-        sha.update(path.read_bytes())
-    return sha.hexdigest()
