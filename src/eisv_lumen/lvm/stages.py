@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,120 +22,117 @@ from .stopping import Stops, is_over, kept_step, verdict
 from .table import WindowTable
 from .trainer import LvmTrainer, Progress, ScheduledInputs, training_arguments
 
-__all__ = ["train_stages"]
+__all__ = ["StagedRun"]
 
 _ATTEMPT: Final = "attempt.json"
 _GATES: Final = "gates_5cat"
 
 
-def train_stages(
-    recipe: Recipe,
-    model: VectorModel,
-    training: SequenceSet,
-    validation: SequenceSet,
-    folder: Path,
-    seed: int,
-    device: str | None,
-) -> tuple[list[dict[str, Any]], str]:
-    """Train stage after stage, in place.
+@dataclass(frozen=True)
+class StagedRun:
+    """The training of a model, stage after stage, in place.
 
-    Parameters
+    Attributes
     ----------
     recipe, training, validation, folder, seed, device
         As for `train.train`; `folder` is its `out`.
     model
         Untrained; it ends with the weights of the last attempt.
-
-    Returns
-    -------
-    done : list of dict
-        What each attempt found.
-    outcome : str
-        How training ended: finished, killed or short of a gate, and why.
-
-    Raises
-    ------
-    InputError
-        A loss is not finite, or the recipe asks for less than an epoch.
     """
-    done: list[dict[str, Any]] = []
-    for number, tries in enumerate(attempts(recipe), 1):
-        for attempt in tries:
-            done.append(
-                _attempt(recipe, attempt, model, training, validation, folder, seed, device)
-            )
-            if done[-1]["killed"]:
-                return done, done[-1]["killed"]
-            if not done[-1]["short"]:
-                break
-        if short := done[-1]["short"]:
-            return done, f"ended: stage {number} of the curriculum fell short: {', '.join(short)}"
-    return done, "finished"
 
+    recipe: Recipe
+    model: VectorModel
+    training: SequenceSet
+    validation: SequenceSet
+    folder: Path
+    seed: int
+    device: str | None
 
-def _attempt(
-    recipe: Recipe,
-    attempt: Attempt,
-    model: VectorModel,
-    training: SequenceSet,
-    validation: SequenceSet,
-    folder: Path,
-    seed: int,
-    device: str | None,
-) -> dict[str, Any]:
-    """Train one attempt of a stage, in place; where it is done already, take its weights."""
-    from transformers import PrinterCallback
+    def train(self) -> tuple[list[dict[str, Any]], str]:
+        """Train to the end, or until a stage is killed or falls short of its gate.
 
-    place = folder / CHECKPOINTS / attempt.name
-    if (place / _ATTEMPT).exists():
-        take_saved(model, place / MODEL)
-        found: dict[str, Any] = read_json(place / _ATTEMPT)
+        Returns
+        -------
+        done : list of dict
+            What each attempt found.
+        outcome : str
+            How training ended: finished, killed or short of a gate, and why.
+
+        Raises
+        ------
+        InputError
+            A loss is not finite, or the recipe asks for less than an epoch.
+        """
+        done: list[dict[str, Any]] = []
+        for number, tries in enumerate(attempts(self.recipe), 1):
+            for attempt in tries:
+                done.append(self._attempt(attempt))
+                if done[-1]["killed"]:
+                    return done, done[-1]["killed"]
+                if not done[-1]["short"]:
+                    break
+            if short := done[-1]["short"]:
+                why = f"stage {number} of the curriculum fell short: {', '.join(short)}"
+                return done, f"ended: {why}"
+        return done, "finished"
+
+    def _attempt(self, attempt: Attempt) -> dict[str, Any]:
+        """Train one attempt of a stage; where it is done already, take its weights."""
+        from transformers import PrinterCallback
+
+        recipe, model = self.recipe, self.model
+        place = self.folder / CHECKPOINTS / attempt.name
+        if (place / _ATTEMPT).exists():
+            take_saved(model, place / MODEL)
+            found: dict[str, Any] = read_json(place / _ATTEMPT)
+            return found
+        offset = int(recipe.model.get("offset", 0))
+        chosen = WindowTable.of(top_share(self.training, recipe.curriculum, attempt.share), offset)
+        held = WindowTable.of(self.validation, offset)
+        trainer = LvmTrainer(
+            recipe,
+            attempt,
+            chosen,
+            held,
+            model=model,
+            args=training_arguments(
+                recipe, place, self.seed, self.device, num_train_epochs=attempt.epochs
+            ),
+            callbacks=[ScheduledInputs(recipe, attempt), Progress(), Stops(recipe)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        last = before = last_checkpoint(place)
+        if before:
+            say(f"resuming from {attempt.name}/{before.name}")
+        if before is None or not is_over(recipe, read_json(before / STATE)):
+            trainer.train(resume_from_checkpoint=str(before) if before else None)
+            trainer.accelerator.wait_for_everyone()
+            last = last_checkpoint(place)
+        if last is None:  # each epoch ends with one
+            raise InputError(f"recipe {recipe.name}, training: not one epoch; ask for more")
+        # From the files, where training ended a moment ago, too: so both ways are one.
+        state = read_json(last / STATE)
+        take_saved(model, place / f"checkpoint-{kept_step(recipe, state)}")
+        readings = mini_test(model, held.to(model.device))
+        gate = recipe.curriculum.gate if recipe.curriculum else {}
+        if _GATES in gate:
+            readings[_GATES] = _published_gates(model, self.validation)
+        found = {
+            "stage": attempt.stage,
+            "retry": attempt.retry,
+            "windows": len(chosen),
+            "epochs": state["epoch"],
+            "steps": state["global_step"],
+            "resumed_from": before.name if before else None,
+            "killed": verdict(recipe.kill, state["log_history"]),
+            "short": shortfalls(readings, gate),
+            "readings": readings,
+            "log": state["log_history"],
+        }
+        if is_main():
+            model.save_pretrained(place / MODEL)
+            write_json(place / _ATTEMPT, found)
         return found
-    offset = int(recipe.model.get("offset", 0))
-    chosen = WindowTable.of(top_share(training, recipe.curriculum, attempt.share), offset)
-    held = WindowTable.of(validation, offset)
-    trainer = LvmTrainer(
-        recipe,
-        attempt,
-        chosen,
-        held,
-        model=model,
-        args=training_arguments(recipe, place, seed, device, num_train_epochs=attempt.epochs),
-        callbacks=[ScheduledInputs(recipe, attempt), Progress(), Stops(recipe)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    last = before = last_checkpoint(place)
-    if before:
-        say(f"resuming from {attempt.name}/{before.name}")
-    if before is None or not is_over(recipe, read_json(before / STATE)):
-        trainer.train(resume_from_checkpoint=str(before) if before else None)
-        trainer.accelerator.wait_for_everyone()
-        last = last_checkpoint(place)
-    if last is None:  # each epoch ends with one
-        raise InputError(f"recipe {recipe.name}, training: not one epoch; ask for more")
-    # From the files, where training ended a moment ago, too: so both ways are one.
-    state = read_json(last / STATE)
-    take_saved(model, place / f"checkpoint-{kept_step(recipe, state)}")
-    readings = mini_test(model, held.to(model.device))
-    gate = recipe.curriculum.gate if recipe.curriculum else {}
-    if _GATES in gate:
-        readings[_GATES] = _published_gates(model, validation)
-    found = {
-        "stage": attempt.stage,
-        "retry": attempt.retry,
-        "windows": len(chosen),
-        "epochs": state["epoch"],
-        "steps": state["global_step"],
-        "resumed_from": before.name if before else None,
-        "killed": verdict(recipe.kill, state["log_history"]),
-        "short": shortfalls(readings, gate),
-        "readings": readings,
-        "log": state["log_history"],
-    }
-    if is_main():
-        model.save_pretrained(place / MODEL)
-        write_json(place / _ATTEMPT, found)
-    return found
 
 
 def _published_gates(model: VectorModel, validation: SequenceSet) -> int:

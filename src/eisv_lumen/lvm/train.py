@@ -24,7 +24,7 @@ from .recipe import Recipe, check_recipe
 from .runs import digest, is_main, save_model, say
 from .sequences import SequenceSet
 from .splits import check_disjoint
-from .stages import train_stages
+from .stages import StagedRun
 from .table import WindowTable
 from .trainer import training_arguments
 
@@ -106,7 +106,8 @@ def train(
     say(f"{recipe.name}: {parameters} parameters, {len(table)} windows, {len(held)} to test on")
 
     started = time.perf_counter(), time.process_time()
-    stages, outcome = train_stages(recipe, model, training, validation, folder, seed, device)
+    staged = StagedRun(recipe, model, training, validation, folder, seed, device)
+    stages, outcome = staged.train()
     record = run | {
         "outcome": outcome,
         "parameters": parameters,
