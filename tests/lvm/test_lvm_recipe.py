@@ -153,16 +153,16 @@ def test_a_bad_field_is_named_with_its_file(tmp_path, changes, message):
     ],
 )
 def test_a_field_that_a_model_or_library_does_not_know_is_refused(tmp_path, changes, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=rf"mine\.yaml, {message}"):
         check_recipe(load_recipe(written(tmp_path, {**PLAIN, **changes})))
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"type": "predictor", "encoder": "rnn"}, r"recipe mine, model: .*encoder"),
-        ({"type": "ranker", "rank": -1}, r"recipe mine, model: .*rank -1: give 0 or more"),
-        ({"type": "ranker", "crowding": 2}, r"recipe mine, model: .*crowding"),
+        ({"type": "predictor", "encoder": "rnn"}, r"mine\.yaml, model: .*encoder"),
+        ({"type": "ranker", "rank": -1}, r"mine\.yaml, model: .*rank -1: give 0 or more"),
+        ({"type": "ranker", "crowding": 2}, r"mine\.yaml, model: .*crowding"),
     ],
 )
 def test_a_value_that_a_model_cannot_use_is_refused(tmp_path, model, message):

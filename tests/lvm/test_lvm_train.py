@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from eisv_lumen.lvm.mini import mini_test
 from eisv_lumen.lvm.models import load_predictor
 from eisv_lumen.lvm.predict import predict
 from eisv_lumen.lvm.processes import Process
-from eisv_lumen.lvm.recipe import Recipe, load_recipe
+from eisv_lumen.lvm.recipe import Recipe, check_recipe, load_recipe
 from eisv_lumen.lvm.runs import digest
 from eisv_lumen.lvm.storage import write_sequences
 from eisv_lumen.lvm.table import WindowTable
@@ -237,6 +238,46 @@ def test_the_command_refuses_data_without_signal_unless_told(sets, tmp_path):
     went = CliRunner().invoke(app, [*command, "--force"])
     assert went.exit_code == 0
     assert json.loads(went.stdout) == json.loads((tmp_path / "out" / "training.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"widht": 8}}, "model.widht: unknown field; the nearest known one is 'width'"),
+        ({"model": {"encoder": "rnn"}}, "model: .*encoder"),
+        ({"model": {"width": 9}}, "model.width=9: not a multiple of heads=2"),
+        ({"training": {"learning_rte": 1}}, "training.learning_rte: unknown field"),
+        ({"training": {"lr_scheduler_type": "flat"}}, "training: .*flat.* is not a valid"),
+        ({"training": {"num_train_epochs": 0}}, "training: not one epoch; ask for more"),
+    ],
+)
+def test_the_command_names_the_file_of_a_recipe_that_cannot_be_used(
+    sets, tmp_path, changes, message
+):
+    from eisv_lumen.cli.lvm import app
+
+    for part, name in zip(sets, ("train", "validation"), strict=True):
+        write_sequences(part, tmp_path / name)
+    raw = recipe().model_dump(mode="json", exclude_unset=True)
+    for section, fields in changes.items():
+        raw[section] |= fields
+    spec = tmp_path / "my.yaml"
+    spec.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    command = [
+        "train", str(spec), "--train", str(tmp_path / "train"), "--validation",
+        str(tmp_path / "validation"), "--out", str(tmp_path / "out"), "--device", "cpu", "--force",
+    ]  # fmt: skip
+    refused = CliRunner().invoke(app, command).exception
+    assert isinstance(refused, InputError)
+    assert re.match(f"{re.escape(str(spec))}, {message}", str(refused))
+    if "epoch" not in message:
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_packaged_recipe_is_named_as_one():
+    changed = load_recipe("p1", "small").model_copy(update={"model": {"type": "oracle"}})
+    with pytest.raises(InputError, match=r"^recipe p1, model\.type: one of"):
+        check_recipe(changed)
 
 
 def test_the_recipes_are_listed():

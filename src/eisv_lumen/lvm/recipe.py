@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from ..errors import InputError
 from ..files import parse_yaml
@@ -58,6 +59,12 @@ class Recipe(Section):
     kill: Kill | None = None
     early_stopping: EarlyStopping | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+    _file: str = PrivateAttr("")
+
+    @property
+    def where(self) -> str:
+        """What messages call it: the file that it was read from, or its packaged name."""
+        return self._file or f"recipe {self.name}"
 
 
 def recipe_names() -> list[str]:
@@ -96,6 +103,7 @@ def load_recipe(recipe: str | os.PathLike[str], size: Size = "study") -> Recipe:
     others = found.objective.model_dump(exclude_none=True, exclude_defaults=True)
     if found.objective.over_article and set(others) - {"over_article"}:
         raise InputError(f"{recipe}, objective.over_article: goes with no other term")
+    found._file = "" if _packaged(recipe).is_file() else str(recipe)
     if "encoder" not in found.model:
         return found
     return found.model_copy(update={"model": {**found.model, **_SIZES[size]}})
@@ -117,23 +125,25 @@ def check_recipe(recipe: Recipe) -> None:
 
     model = MODELS.get(str(recipe.model.get("type")))
     if model is None:
-        raise InputError(f"recipe {recipe.name}, model.type: one of {', '.join(MODELS)}")
+        raise InputError(f"{recipe.where}, model.type: one of {', '.join(MODELS)}")
     general = {field.name for field in fields(PreTrainedConfig)}
     config = [f.name for f in fields(cast(Any, model.config_class)) if f.name not in general]
     arguments = [field.name for field in fields(TrainingArguments) if field.init]
     for section, known in (("model", ["type", *config]), ("training", arguments)):
         for field in getattr(recipe, section):
             if field not in known:
-                raise InputError(
-                    f"recipe {recipe.name}, {section}.{field}: {_unknown(field, known)}"
-                )
+                raise InputError(f"{recipe.where}, {section}.{field}: {_unknown(field, known)}")
+
+
+def _packaged(recipe: str | os.PathLike[str]) -> Traversable:
+    """Return where a recipe of that name would lie in the package."""
+    return resources.files(__package__) / "recipes" / f"{recipe}.yaml"
 
 
 def _read(recipe: str | os.PathLike[str], below: tuple[str, ...] = ()) -> dict[str, Any]:
     """Read a file and lay it over what it extends."""
-    path = Path(recipe)
-    packaged = resources.files(__package__) / "recipes" / f"{recipe}.yaml"
-    source = packaged if packaged.is_file() else path
+    packaged = _packaged(recipe)
+    source = packaged if packaged.is_file() else Path(recipe)
     try:
         text = source.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError) as error:

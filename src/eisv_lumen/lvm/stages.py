@@ -109,7 +109,7 @@ class StagedRun:
             trainer.accelerator.wait_for_everyone()
             last = last_checkpoint(place)
         if last is None:  # each epoch ends with one
-            raise InputError(f"recipe {recipe.name}, training: not one epoch; ask for more")
+            raise InputError(f"{recipe.where}, training: not one epoch; ask for more")
         # From the files, where training ended a moment ago, too: so both ways are one.
         state = read_json(last / STATE)
         take_saved(model, place / f"checkpoint-{kept_step(recipe, state)}")

@@ -141,10 +141,13 @@ def build_model(recipe: Recipe, dim: int, context_length: int) -> VectorModel:
     try:
         config = config_class(dim=dim, context_length=context_length, **fields)
     except (TypeError, ValueError, StrictDataclassError) as error:
-        raise InputError(f"recipe {recipe.name}, model: {' '.join(str(error).split())}") from error
+        raise InputError(f"{recipe.where}, model: {' '.join(str(error).split())}") from error
     if recipe.inputs.position_scale:
         config.position_scale = 0.0
-    return model_class(config)
+    try:
+        return model_class(config)
+    except InputError as error:
+        raise InputError(f"{recipe.where}, {error}") from error
 
 
 def _check_sets(training: SequenceSet, validation: SequenceSet) -> None:

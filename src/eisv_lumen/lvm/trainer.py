@@ -171,7 +171,7 @@ def training_arguments(
             }
         )
     except (TypeError, ValueError) as error:
-        raise InputError(f"recipe {recipe.name}, training: {error}") from error
+        raise InputError(f"{recipe.where}, training: {error}") from error
 
 
 class ScheduledInputs(TrainerCallback):
