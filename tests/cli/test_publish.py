@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from hub_double import TOKEN, HubDouble, environment  # noqa: E402
+from hub_double import TOKEN, HubDouble, Repo, environment  # noqa: E402
 
 from eisv_lumen.hub.contents import PARTS, left_out  # noqa: E402
 from eisv_lumen.hub.material import Material  # noqa: E402
@@ -115,17 +115,22 @@ def test_bad_input_is_one_line_and_exit_code_2(
 SYNC = "import typer; from eisv_lumen.cli.sync import sync; typer.run(sync)"
 
 
-def test_data_sync_says_what_it_adds(hub: HubDouble, tmp_path: Path) -> None:
-    states = tmp_path / "states.csv"
+def to_sync(hub: HubDouble, folder: Path) -> tuple[Repo, list[str]]:
+    """A dataset that lacks four windows of a log, and the command that grows it."""
+    states = folder / "states.csv"
     rows = [f"{1.7e9 + i},{0.5 + i % 7 / 50},0.8,0.1,0.05" for i in range(90)]
     states.write_text("\n".join(["t,E,I,S,V", *rows]))
-    windows = tmp_path / "windows.parquet"
+    windows = folder / "windows.parquet"
     write_parquet(windows, build(read_source(states)).slice(0, 4))
     files = "[{split: train, path: w/train-*.parquet}]"
     card = f"---\nconfigs:\n- {{config_name: w, data_files: {files}}}\n---\n"
     repo = hub.store.create("dataset", "ada/windows")
     repo.write({"README.md": card, "w/train-0.parquet": windows.read_bytes()})
-    command = [sys.executable, "-c", SYNC, "ada/windows", str(states)]
+    return repo, [sys.executable, "-c", SYNC, "ada/windows", str(states)]
+
+
+def test_data_sync_says_what_it_adds(hub: HubDouble, tmp_path: Path) -> None:
+    repo, command = to_sync(hub, tmp_path)
     for want in ("w: 4 windows more\n", "nothing new\n"):
         done = subprocess.run(
             command, env=environment(hub, tmp_path), capture_output=True, text=True, check=False
@@ -136,3 +141,24 @@ def test_data_sync_says_what_it_adds(hub: HubDouble, tmp_path: Path) -> None:
         "edited by hand",
         "initial commit",
     ]
+
+
+def test_data_sync_by_pull_request_says_where_it_is(hub: HubDouble, tmp_path: Path) -> None:
+    repo, command = to_sync(hub, tmp_path)
+    before, page = repo.head, f"{hub.url}/datasets/ada/windows/discussions/1"
+    for options, status, windows, where in (
+        (("--dry-run",), "would_grow", {"w": 4}, None),
+        ((), "grown", {"w": 4}, page),
+        ((), "unchanged", {}, page),
+        (("--dry-run",), "unchanged", {}, page),
+    ):
+        done = subprocess.run(
+            [*command, "--create-pr", "--json", *options], env=environment(hub, tmp_path),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert (said["status"], said["windows"], said["pull_request"]) == (status, windows, where)
+        told = [line for line in done.stderr.splitlines() if line.startswith("pull request: ")]
+        assert told == [f"pull request: {where or 'would be opened'}"]
+    assert repo.head == before and len(repo.pulls) == 1

@@ -113,6 +113,27 @@ def test_pull_requests_branches_and_tags(api: HfApi, here: HubDouble) -> None:
     assert repo.files("side") == {"a": b"1", "b": b"2"} and repo.files("v1") == {"a": b"1"}
 
 
+def test_a_pull_request_is_its_authors_to_grow_and_merges_whole_or_not_at_all(
+    api: HfApi, here: HubDouble
+) -> None:
+    api.create_repo("ada/m")
+    repo, eve = here.repo("model", "ada/m"), HfApi(token="hf_eve")
+    here.user("hf_eve", "eve")
+    eve.create_commit("ada/m", [add("a", b"1")], commit_message="a", create_pr=True)
+    grow = {"commit_message": "b", "revision": "refs/pr/1"}
+    eve.create_commit("ada/m", [add("b", b"2")], **grow)
+    api.create_commit("ada/m", [add("b", b"3")], commit_message="another", create_pr=True)
+    with pytest.raises(HfHubHTTPError) as caught:
+        eve.create_commit("ada/m", [add("c", b"4")], **grow | {"revision": "refs/pr/2"})
+    assert caught.value.response.status_code == 403
+    api.merge_pull_request("ada/m", 1)
+    assert repo.files() == {"a": b"1", "b": b"2"}
+    with pytest.raises(HfHubHTTPError) as caught:
+        api.merge_pull_request("ada/m", 2)
+    assert caught.value.response.status_code == 409
+    assert repo.files() == {"a": b"1", "b": b"2"} and repo.pulls[1].status == "open"
+
+
 def test_error_codes_and_rights(api: HfApi, here: HubDouble) -> None:
     api.create_repo("ada/secret", private=True)
     with pytest.raises(RevisionNotFoundError):

@@ -73,23 +73,23 @@ def grow(until: int = 120, **how: Any) -> Any:
     return sync(ID, source(part(LOG, 0, until)), stride=5, backoff=FAST, **how)
 
 
-def starts(repo: Repo, config: str, split: str = "train") -> list[float]:
+def starts(repo: Repo, config: str, split: str = "train", revision: str = "main") -> list[float]:
     """First times of all windows, as they stand there."""
     tables = [
         pq.read_table(io.BytesIO(data))
-        for path, data in sorted(repo.files().items())
+        for path, data in sorted(repo.files(revision).items())
         if path.startswith(f"{config}/{split}-")
     ]
     return [t for table in tables for t in table["t_start"].to_pylist()]
 
 
-def is_whole(repo: Repo, until: int = 120) -> None:
+def is_whole(repo: Repo, until: int = 120, revision: str = "main") -> None:
     """Each window is there once; in w10, those between the splits are left out, as they were."""
     w10 = build([part(LOG, 0, until)], window=10, stride=5)["t_start"].to_pylist()
     w20 = build([part(LOG, 0, until)], window=20, stride=5)["t_start"].to_pylist()
-    assert sorted(starts(repo, "w10")) == w10[4:]
-    assert starts(repo, "w10", "test") == w10[:2]
-    assert sorted(starts(repo, "w20")) == w20
+    assert sorted(starts(repo, "w10", revision=revision)) == w10[4:]
+    assert starts(repo, "w10", "test", revision) == w10[:2]
+    assert sorted(starts(repo, "w20", revision=revision)) == w20
 
 
 def test_what_is_new_is_appended_in_one_commit(here: HubDouble, repo: Repo) -> None:
@@ -263,7 +263,7 @@ def test_another_grower_comes_between(
     here: HubDouble, repo: Repo, tmp_path: Path, nth: int, until: int
 ) -> None:
     """The other one has seen less of the log, or as much."""
-    other = _shards(repo, until)
+    other = shards(repo, until)
     here.fail(Fault("call_before", nth=nth, call=lambda: repo.write(other, "the other grower")))
     grow(110)
     if nth <= REQUESTS.index("POST commit") + 1:
@@ -272,7 +272,7 @@ def test_another_grower_comes_between(
     is_whole(repo)
 
 
-def _shards(repo: Repo, until: int) -> dict[str, bytes | str | None]:
+def shards(repo: Repo, until: int) -> dict[str, bytes | str | None]:
     """Make the shards that a grower would add to the repo as it is now."""
     shards: dict[str, bytes | str | None] = {"other.txt": "another file"}
     for config, window in (("w10", 10), ("w20", 20)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .http import HubError, Reply, Request, as_json
-from .store import PullRequest, Repo, User
+from .store import Blob, PullRequest, Repo, User
 
 
 def open_pull(repo: Repo, title: str, description: str, author: str) -> PullRequest:
@@ -40,12 +40,8 @@ def details(repo: Repo, num: int) -> Reply:
 def change(repo: Repo, request: Request, num: int, action: str, user: User) -> Reply:
     pull = _find(repo, num)
     if action == "merge":
-        theirs = repo.commits[repo.refs[f"refs/pr/{num}"]]
-        assert theirs.parent is not None
-        before = repo.commits[theirs.parent].tree
-        changes = {p: b for p, b in theirs.tree.items() if before.get(p) != b}
-        gone = {p: None for p in before if p not in theirs.tree}
-        merged = repo.commit("refs/heads/main", {**changes, **gone}, pull.title, author=user.name)
+        changes = _merged(repo, num)
+        merged = repo.commit("refs/heads/main", changes, pull.title, author=user.name)
         pull.status, pull.merge_commit = "merged", merged.oid
     elif action == "status":
         pull.status = request.json()["status"]
@@ -53,6 +49,18 @@ def change(repo: Repo, request: Request, num: int, action: str, user: User) -> R
         raise HubError(404, f"no such action: {action}")
     return as_json({"newStatus": {"id": "1", "type": "status-change", "createdAt": _DATE,
                                   "data": {"status": pull.status}}})  # fmt: skip
+
+
+def _merged(repo: Repo, num: int) -> dict[str, Blob | None]:
+    """What a pull request changes in main; refused where main has changed the same path."""
+    theirs, ours = repo.history(f"refs/pr/{num}"), {commit.oid for commit in repo.history()}
+    base = next(commit.tree for commit in theirs if commit.oid in ours)
+    tip, main = theirs[0].tree, repo.head.tree
+    changes = {p: tip.get(p) for p in sorted(base | tip) if base.get(p) != tip.get(p)}
+    for path, blob in changes.items():
+        if main.get(path) not in (base.get(path), blob):
+            raise HubError(409, f"Cannot merge: conflict in {path}")
+    return changes
 
 
 _DATE = "2026-01-01T00:00:00.000Z"

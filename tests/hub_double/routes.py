@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 from . import files, pulls
@@ -153,11 +154,14 @@ class Routes:
         return repo
 
     def _writable(self, request: Request, kind: str, id: str) -> Repo:
-        """A repo to write to; anyone with a writing token may open a pull request."""
+        """A repo to write to; anyone with a writing token may open and grow a pull request."""
         user = self._user(request)
         repo = self._readable(request, kind, id)
-        pull = request.flag("create_pr") or request.path.endswith(
-            ("/discussions", "/objects/batch")
+        own = re.search(r"/(?:preupload|commit)/refs%2Fpr%2F(\d+)$", request.path)
+        pull = (
+            request.flag("create_pr")
+            or request.path.endswith(("/discussions", "/objects/batch"))
+            or (own is not None and repo.pulls[int(own[1]) - 1].author == user.name)
         )
         if user.role != "write" or not (user.owns(id.split("/", maxsplit=1)[0]) or pull):
             raise HubError(403, "you have no right to write to this repository")

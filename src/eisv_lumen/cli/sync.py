@@ -20,6 +20,13 @@ def sync(
             min=1, help="With which the published windows were cut; by default as they say."
         ),
     ] = None,
+    create_pr: Annotated[
+        bool,
+        typer.Option(
+            "--create-pr",
+            help="Send a pull request instead of committing to main; grow an open one.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be added; change nothing.")
     ] = False,
@@ -31,11 +38,16 @@ def sync(
     grow the same dataset at once lose no window and double none. Killed or cut off, the same
     command resumes. It logs in as `hf auth login` did.
 
+    With --create-pr main stays as it is. While your pull request is open, the same command
+    grows it; where main has moved on since, it opens another and names the one to close.
+
     For instance:
 
       eisv-lumen data sync NS/unitares-eisv-trajectories anima.db --dry-run
 
       eisv-lumen data sync NS/unitares-eisv-trajectories anima.db
+
+      eisv-lumen data sync NS/unitares-eisv-trajectories anima.db --create-pr
     """
     from dataclasses import asdict
 
@@ -46,9 +58,13 @@ def sync(
     for line in states.report.lines():
         typer.echo(line, err=True)
     outcome = grow(
-        dataset, states, stride=stride, dry_run=dry_run,
+        dataset, states, stride=stride, create_pr=create_pr, dry_run=dry_run,
         report=lambda doing: typer.echo(f"{doing} …", err=True),
     )  # fmt: skip
+    if outcome.pull_request:
+        typer.echo(f"pull request: {outcome.pull_request}", err=True)
+    elif create_pr and outcome.status == "would_grow":
+        typer.echo("pull request: would be opened", err=True)
     if as_json:
         print_json(asdict(outcome))
         return

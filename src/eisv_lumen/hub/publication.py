@@ -117,7 +117,7 @@ class Publication:
                 time.sleep(wait)
                 continue
             if self.create_pr:
-                return self._outcome("pull_request", where=done.page)
+                return self._outcome("pull_request", where=done.pull.page if done.pull else None)
             landed = done.oid
 
     def _there(self) -> Snapshot:
@@ -180,7 +180,7 @@ class Publication:
     def _open_pull(self) -> str | None:
         """Return the page of our open pull request with this very content, if there is one."""
         pulls = self.hub.pulls(self.repo.name, self.id, self._message)
-        return next((page for revision, page in pulls if self._is_planned(revision)), None)
+        return next((pull.page for pull in pulls if self._is_planned(pull.revision)), None)
 
     def _commit(self, there: Snapshot, changes: Changes) -> Sent:
         self.report(self.repo, "uploading", 0)

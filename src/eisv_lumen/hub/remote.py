@@ -11,7 +11,7 @@ from ..errors import InputError
 from .plan import CARD, RepoName, Source, Stamp
 from .retry import Backoff, explain, is_hubs, is_transient, patiently, status_of
 
-__all__ = ["Hub", "MovedError", "Sent", "Snapshot"]
+__all__ = ["Hub", "MovedError", "Pull", "Sent", "Snapshot"]
 
 _BIG = 1 << 20
 
@@ -30,11 +30,19 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """A pull request: the revision that it would merge, and its page."""
+
+    revision: str
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
-    """A commit that the Hub has confirmed, and the page of its pull request, if it is one."""
+    """A commit that the Hub has confirmed, and the pull request that it has opened, if any."""
 
     oid: str
-    page: str | None
+    pull: Pull | None
 
 
 class Hub:
@@ -54,8 +62,8 @@ class Hub:
         self.backoff = backoff or Backoff()
         self.api = HfApi(library_name="eisv-lumen", library_version=__version__)
 
-    def check_rights(self, namespace: str, *, create_pr: bool = False) -> None:
-        """Make sure that somebody is logged in who may write to `namespace`.
+    def check_rights(self, namespace: str, *, create_pr: bool = False) -> str:
+        """Return who is logged in, and make sure that they may write to `namespace`.
 
         Pull requests may be opened with anybody.
 
@@ -75,6 +83,7 @@ class Hub:
             raise InputError(
                 f"--namespace {namespace}: {me['name']} may publish to {', '.join(mine)}"
             )
+        return str(me["name"])
 
     def snapshot(self, name: RepoName, id: str, revision: str | None = None) -> Snapshot | None:
         """Return a revision (the head of main by default), None where there is no such repo."""
@@ -123,11 +132,16 @@ class Hub:
 
     def is_untouched(self, name: RepoName, id: str) -> bool:
         """Say whether a repo holds only what the Hub itself put there on creating it."""
+        return len(self.history(name, id)) <= 1
 
-        def count() -> int:
-            return len(self.api.list_repo_commits(id, repo_type=name.kind))
+    def history(self, name: RepoName, id: str, revision: str | None = None) -> list[str]:
+        """Return the commits of a revision (of main by default), from the newest."""
 
-        return patiently(count, self.backoff, f"reading the history of {id}") <= 1
+        def read() -> list[str]:
+            commits = self.api.list_repo_commits(id, repo_type=name.kind, revision=revision)
+            return [commit.commit_id for commit in commits]
+
+        return patiently(read, self.backoff, f"reading the history of {id}")
 
     def commit(
         self,
@@ -138,7 +152,9 @@ class Hub:
         delete: Sequence[str],
         message: str,
         *,
+        description: str = "",
         create_pr: bool = False,
+        revision: str | None = None,
         uploaded: Callable[[int], None] = lambda size: None,
     ) -> Sent:
         """Send one commit onto `parent`; say what became of it.
@@ -147,13 +163,18 @@ class Hub:
         ----------
         write
             Local file or bytes, with its stamp, by path.
+        create_pr
+            Open a pull request with `message` as its title. It stands on `parent`, wherever main
+            is by then: the Hub refuses none.
+        revision
+            What the commit goes to: main by default, or an open pull request.
         uploaded
             Told the size of each large file that is on the Hub.
 
         Raises
         ------
         MovedError
-            The repo has another head, or it cannot be known whether the commit landed. It is
+            The revision has another head, or it cannot be known whether the commit landed. It is
             never sent twice from here: read the repo again, and decide.
         InputError
             The Hub refuses it for good.
@@ -165,7 +186,9 @@ class Hub:
             add = CommitOperationAdd(path, source)
             add.upload_info.sha256 = bytes.fromhex(stamp.sha256)  # as planned, or refused
             adds.append(add)
-        where: dict[str, Any] = {"repo_id": id, "repo_type": name.kind, "create_pr": create_pr}
+        where: dict[str, Any] = {
+            "repo_id": id, "repo_type": name.kind, "create_pr": create_pr, "revision": revision
+        }  # fmt: skip
 
         try:
             for add in adds:
@@ -177,6 +200,7 @@ class Hub:
                 info = self.api.create_commit(
                     operations=[*adds, *(CommitOperationDelete(path) for path in delete)],
                     commit_message=message,
+                    commit_description=description,
                     parent_commit=parent,
                     **where,
                 )
@@ -188,16 +212,21 @@ class Hub:
             if not is_hubs(error):
                 raise
             raise explain(error, f"committing to {id}") from None
-        return Sent(info.oid, info.pr_url)
+        opened = info.pr_url and info.pr_revision
+        return Sent(info.oid, Pull(info.pr_revision, info.pr_url) if opened else None)
 
-    def pulls(self, name: RepoName, id: str, title: str) -> list[tuple[str, str]]:
-        """Return (revision, page) of the open pull requests with a title."""
+    def pulls(self, name: RepoName, id: str, title: str, author: str | None = None) -> list[Pull]:
+        """Return the open pull requests with a title, of one author if he is named."""
 
-        def find() -> list[tuple[str, str]]:
+        def find() -> list[Pull]:
             pulls = self.api.get_repo_discussions(
                 id, repo_type=name.kind, discussion_type="pull_request", discussion_status="open"
             )
-            return [(f"refs/pr/{p.num}", p.url) for p in pulls if p.title == title]
+            return [
+                Pull(f"refs/pr/{p.num}", p.url)
+                for p in pulls
+                if p.title == title and author in (None, p.author)
+            ]
 
         return patiently(find, self.backoff, f"reading the pull requests of {id}")
 

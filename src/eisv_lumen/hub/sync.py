@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ..errors import InputError
-from .look import Look
+from .look import Change, Look
 from .plan import RepoName
-from .remote import Hub, MovedError, Snapshot
+from .remote import Hub, MovedError, Pull, Snapshot
 from .retry import Backoff, explain
 
 if TYPE_CHECKING:
     from ..trajectory.sources.common import Source as States
 
 __all__ = ["SyncOutcome", "sync"]
+
+_TITLE: Final = "Grow the dataset"
+"""Of pull requests: with their author, what they are known by."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,16 @@ class SyncOutcome:
     windows
         How many windows were added, or would be, by config.
     commit
-        The head that holds them, or that was looked at.
+        The head that holds them, or that was looked at: of main, or of the pull request.
+    pull_request
+        Page of the pull request that holds them, or would; None where they go to main, and of a
+        rehearsal that would open one.
     """
 
     status: Literal["grown", "unchanged", "would_grow"]
     windows: dict[str, int]
     commit: str
+    pull_request: str | None = None
 
 
 def sync(
@@ -44,6 +51,7 @@ def sync(
     states: States,
     *,
     stride: int | None = None,
+    create_pr: bool = False,
     dry_run: bool = False,
     backoff: Backoff | None = None,
     report: Callable[[str], None] = lambda doing: None,
@@ -64,6 +72,10 @@ def sync(
         Series by agent, and what was uttered; what is published already may be left out or not.
     stride
         With which the published windows were cut; by default what their shards say.
+    create_pr
+        Leave main as it is: send what it lacks as a pull request. While that is open, it is what
+        grows, so there is one, and what it holds is not sent again. Where main has moved on since
+        it was opened, it is left as it is, and another one is opened, whole, on today's main.
     dry_run
         Change nothing: say what would be added.
     backoff
@@ -86,19 +98,24 @@ def sync(
         raise InputError(f"{source} {agent}: two series of one agent; join them in order of time")
     hub = Hub(backoff)
     namespace, name = id.split("/")
-    hub.check_rights(namespace)
-    growth = _Growth(Look(hub, RepoName("dataset", name), id, states, stride), report)
+    me = hub.check_rights(namespace, create_pr=create_pr)
+    look = Look(hub, RepoName("dataset", name), id, states, stride)
+    growth = _Growth(look, report, me if create_pr else None)
     return growth.rehearse() if dry_run else growth.run()
 
 
 @dataclass
 class _Growth:
+    """`author` opens pull requests, None commits to main; `pull` is the one that is to grow."""
+
     look: Look
     report: Callable[[str], None]
+    author: str | None
+    pull: Pull | None = None
 
     def rehearse(self) -> SyncOutcome:
         """Look as `run` does, as if what comes first were committed; commit nothing."""
-        there = self._snapshot()
+        there = self._head()
         change = self.look.at(there)
         while change.write and not change.added:  # the older schema, or what stands there twice
             self.report(f"would first: {change.message}")
@@ -107,47 +124,79 @@ class _Growth:
             self.look.planned |= {path: data for path, (data, _) in change.write.items()}
             there = replace(there, oids=oids)
             change = self.look.at(there)
-        windows: dict[str, int] = {}
-        for config, n in change.added.values():
-            windows[config] = windows.get(config, 0) + n
-        return SyncOutcome("would_grow" if windows else "unchanged", windows, there.sha)
-
-    def _snapshot(self) -> Snapshot:
-        look = self.look
-        self.report(f"reading {look.id}")
-        there = look.hub.snapshot(look.name, look.id)
-        if there is None:
-            raise InputError(f"{look.id}: no such dataset; publish it first")
-        return there
+        return self._outcome("would_grow", change.added.values(), there)
 
     def run(self) -> SyncOutcome:
-        look, waits = self.look, self.look.hub.backoff.waits()
+        waits = self.look.hub.backoff.waits()
         tried: dict[str, tuple[str, str, int]] = {}  # path: sha256, config, windows
         while True:
-            there = self._snapshot()
+            there = self._head()
             change = self.look.at(there)
             if not change.write and not change.delete:
-                return _outcome(there, tried)
+                sent = (made[1:] for path, made in tried.items() if there.oids.get(path) == made[0])
+                return self._outcome("grown", sent, there)
             tried |= {
                 path: (change.write[path][1].sha256, config, n)
                 for path, (config, n) in change.added.items()
             }
             self.report(change.message)
             try:
-                look.hub.commit(
-                    look.name, look.id, there.sha, change.write, change.delete, change.message
-                )
+                self._commit(there, change)
             except MovedError as moved:
                 wait = next(waits, None)
                 if wait is None:
-                    raise explain(moved.__cause__ or moved, f"committing to {look.id}") from None
+                    doing = f"committing to {self.look.id}"
+                    raise explain(moved.__cause__ or moved, doing) from None
                 time.sleep(wait)
 
+    def _head(self) -> Snapshot:
+        """Return what is to grow: the head of main, or of our open pull request onto it."""
+        self.report(f"reading {self.look.id}")
+        main = self._at(None)
+        if self.author is not None and self.pull is None:
+            self.pull = self._open_pull(main.sha, self.author)
+        return main if self.pull is None else self._at(self.pull.revision)
 
-def _outcome(there: Snapshot, tried: dict[str, tuple[str, str, int]]) -> SyncOutcome:
-    """Count what of all that was sent is there."""
-    windows: dict[str, int] = {}
-    for path, (sha256, config, n) in tried.items():
-        if there.oids.get(path) == sha256:
+    def _at(self, revision: str | None) -> Snapshot:
+        look = self.look
+        there = look.hub.snapshot(look.name, look.id, revision)
+        if there is None:
+            raise InputError(f"{look.id}: no such dataset; publish it first")
+        return there
+
+    def _open_pull(self, main: str, author: str) -> Pull | None:
+        """Return our open pull request, but none that stands on an older main."""
+        look = self.look
+        for pull in look.hub.pulls(look.name, look.id, _TITLE, author):
+            if main in look.hub.history(look.name, look.id, pull.revision):
+                return pull
+            self.report(f"leaving {pull.page} as it is, since main has moved on: close it")
+        return None
+
+    def _commit(self, there: Snapshot, change: Change) -> None:
+        look, opens = self.look, self.author is not None and self.pull is None
+        sent = look.hub.commit(
+            look.name,
+            look.id,
+            there.sha,
+            change.write,
+            change.delete,
+            _TITLE if opens else change.message,
+            description=change.message if opens else "",
+            create_pr=opens,
+            revision=self.pull.revision if self.pull else None,
+        )
+        self.pull = self.pull or sent.pull
+
+    def _outcome(
+        self,
+        status: Literal["grown", "would_grow"],
+        added: Iterable[tuple[str, int]],
+        there: Snapshot,
+    ) -> SyncOutcome:
+        """Count windows by config."""
+        windows: dict[str, int] = {}
+        for config, n in added:
             windows[config] = windows.get(config, 0) + n
-    return SyncOutcome("grown" if windows else "unchanged", windows, there.sha)
+        page = self.pull.page if self.pull else None
+        return SyncOutcome(status if windows else "unchanged", windows, there.sha, page)
