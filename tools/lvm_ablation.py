@@ -36,16 +36,20 @@ from eisv_lumen.lvm.splits import take_corpus
 from eisv_lumen.lvm.train import train
 
 from .lvm_claim import CORPORA
-from .lvm_results import MODELS, OUT, SEEDS, Run, say, sets
+from .lvm_results import MODELS, OUT, SEEDS, Run, say, sets, training_set
 
 PARTS: dict[str, dict[str, Any]] = {
-    "weights": {"crowding": False, "hidden": 0},
-    "crowding": {"hidden": 0},
+    "weights": {"crowding": False, "rank": 0, "hidden": 0},
+    "crowding": {"rank": 0, "hidden": 0},
     "earlier": {"rank": 64, "hidden": 0},
+    "network": {"rank": 0},
     "unheard": {"heard": 0},
+    "uncut": {},
     "whole": {},
 }
 """Fields laid over `model` of the ranker's recipe; the weights of the lags are learned in all."""
+UNCUT = "uncut"
+"""The part that learns from `train` alone."""
 FLOOR = "floor"
 TUNED = ("spread", "price", "ranks")
 """Few numbers, fitted to validation articles corpus by corpus: the floor in units of the spread of
@@ -101,9 +105,9 @@ def trained(part: str, seed: int) -> dict[str, Any]:
     recipe = load_recipe("ranker", "small")
     recipe = recipe.model_copy(update={"model": recipe.model | PARTS[part]})
     say(f"\n{part}, seed {seed}")
-    given = sets()
+    training = sets()["train"] if part == UNCUT else training_set(recipe)
     return train(
-        recipe, given["train"], given["validation"], folder_of(part, seed), seed=seed, device="cpu"
+        recipe, training, sets()["validation"], folder_of(part, seed), seed=seed, device="cpu"
     )
 
 

@@ -6,13 +6,17 @@ Reads runs/lvm/sequences, which these commands make (python3-doc: see `lvm/texts
     eisv-lumen lvm embed kjv --parts --out runs/lvm/kjv
     eisv-lumen lvm embed pydoc --articles 150 --out runs/lvm/pydoc
     eisv-lumen lvm embed stdlib --articles 100 --out runs/lvm/stdlib
+    for n in 35 40 48 62 75; do
+        eisv-lumen lvm embed kjv --parts --words $n --out runs/lvm/kjv-$n
+    done
     eisv-lumen lvm sequences runs/lvm/{wiki,kjv,pydoc} --ood runs/lvm/stdlib \
-        --out runs/lvm/sequences
+        --recut runs/lvm/kjv-{35,40,48,62,75} --out runs/lvm/sequences
 
+The ranker learns from train-recut: train, and its books cut otherwise. All others learn from train.
 Keeps models in runs/lvm/models; writes results/lvm-CORPUS/*.json (one report a model), and in
 results/lvm runs.json (what training cost and said), claim.json, margins.json and orders.json. What
-is done is skipped. Temperatures and floors are fitted to validation articles; the fresh ones were
-kept out of all tuning.
+is done is skipped. Temperatures and floors are fitted to validation articles; fresh and test ones
+were kept out of all tuning.
 """
 
 from __future__ import annotations
@@ -29,9 +33,10 @@ from eisv_lumen.lvm.alignment.answers import Predictor
 from eisv_lumen.lvm.alignment.report import rounded, write_alignment
 from eisv_lumen.lvm.alignment.run import align
 from eisv_lumen.lvm.baselines import baseline, shuffled_articles
+from eisv_lumen.lvm.build import RECUT
 from eisv_lumen.lvm.model_files import facts_of, predictor
 from eisv_lumen.lvm.processes import ROTATION, Process, ar1
-from eisv_lumen.lvm.recipe import load_recipe
+from eisv_lumen.lvm.recipe import Recipe, load_recipe
 from eisv_lumen.lvm.sequences import SequenceSet
 from eisv_lumen.lvm.splits import subsample, take_corpus
 from eisv_lumen.lvm.storage import read_sequences
@@ -118,14 +123,14 @@ def main() -> None:
 def sets() -> dict[str, SequenceSet]:
     """Return the splits, read once."""
     return {name: read_sequences(SEQUENCES / name) for name in
-            ("train", "validation", "fresh", "ood")}  # fmt: skip
+            ("train", RECUT, "validation", "test", "fresh", "ood")}  # fmt: skip
 
 
 def of_run(run: Run) -> None:
     """Train a model, or find it trained; test it on each corpus."""
     folder = MODELS / run.name
     recipe = load_recipe(run.recipe, "small")
-    training, validation = sets()["train"], sets()["validation"]
+    training, validation = training_set(recipe), sets()["validation"]
     if not (recipe.objective.over_article or run.whole):
         training = subsample(training, WINDOWS, 0)
         validation = subsample(validation, VALIDATION_WINDOWS, 0)
@@ -135,6 +140,11 @@ def of_run(run: Run) -> None:
     train(recipe, training, validation, folder, seed=run.seed, device="cpu")
     write_json(OUT / "lvm" / "runs.json", rounded(trained()))
     test_on_corpora(run.name, lambda: predictor(str(folder), run.name))
+
+
+def training_set(recipe: Recipe) -> SequenceSet:
+    """Return what a recipe learns from, whole."""
+    return sets()[RECUT if recipe.objective.over_article else "train"]
 
 
 def of_floor(name: str) -> None:

@@ -92,6 +92,15 @@ def test_the_record_says_what_was_done(trained, sets):
     assert {path.name for path in (out / "model").iterdir()} == {"config.json", "model.safetensors"}
 
 
+def test_a_recipe_may_count_steps_and_its_last_epoch_may_be_cut_short(sets, tmp_path, capsys):
+    spec = recipe("ranker", model={"hidden": 4})  # 40 articles are 5 batches of 8
+    spec = spec.model_copy(update={"training": spec.training | {"max_steps": 12}})
+    record = run(spec, sets, tmp_path / "ranker")
+    assert (record["steps"], record["outcome"]) == (12, "finished")
+    lines = re.findall(r"epoch (\d+)/(\d+)", capsys.readouterr().err)
+    assert lines == [("1", "3"), ("2", "3"), ("2", "3")]  # after steps 5, 10 and 12
+
+
 def test_a_finished_run_is_not_repeated_and_no_other_run_takes_its_folder(trained, sets):
     out, record = trained
     before = (out / "model" / "model.safetensors").stat().st_mtime_ns

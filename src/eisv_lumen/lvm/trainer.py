@@ -231,7 +231,7 @@ class Progress(TrainerCallback):
                 if f"eval_{name}" in metrics
             )
             print(
-                f"epoch {state.epoch:.0f}/{args.num_train_epochs:g}  {values}",
+                f"epoch {state.epoch:.0f}/{state.num_train_epochs:g}  {values}",
                 file=sys.stderr,
                 flush=True,
             )
