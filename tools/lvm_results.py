@@ -9,10 +9,13 @@ Reads runs/lvm/sequences, which these commands make (python3-doc: see `lvm/texts
     for n in 35 40 48 62 75; do
         eisv-lumen lvm embed kjv --parts --words $n --out runs/lvm/kjv-$n
     done
-    eisv-lumen lvm sequences runs/lvm/{wiki,kjv,pydoc} --ood runs/lvm/stdlib \
-        --recut runs/lvm/kjv-{35,40,48,62,75} --out runs/lvm/sequences
+    eisv-lumen lvm embed wiki --by words --words 60 --parts --out runs/lvm/wiki-60
+    eisv-lumen lvm embed pydoc --articles 150 --by words --words 60 --parts --out runs/lvm/pydoc-60
+    recut=$(printf -- '--recut runs/lvm/%s ' kjv-{35,40,48,62,75} wiki-60 pydoc-60)
+    eisv-lumen lvm sequences runs/lvm/{wiki,kjv,pydoc} --ood runs/lvm/stdlib $recut \
+        --out runs/lvm/sequences
 
-The ranker learns from train-recut: train, and its books cut otherwise. All others learn from train.
+The ranker learns from train-recut: train, and its texts cut otherwise. All others learn from train.
 Keeps models in runs/lvm/models; writes results/lvm-CORPUS/*.json (one report a model), and in
 results/lvm runs.json (what training cost and said), claim.json, margins.json and orders.json. What
 is done is skipped. Temperatures and floors are fitted to validation articles; fresh and test ones
