@@ -131,6 +131,8 @@ def test_a_database_that_is_not_lumens_is_answered_with_one_sentence(client, tmp
         ({"states": [[0, 1]], "api_name": "/explain"}, "t, E, I, S, V"),
         ({"states": [[1, 0, 0, 0, 0], [0, 0, 0, 0, 0]], "api_name": "/explain"}, "time decreases"),
         ({"states": [], "api_name": "/explain"}, "t, E, I, S, V"),
+        ({"states": [[0, 0, 0, 0, 0], [1, 0]], "api_name": "/explain"}, "t, E, I, S, V"),
+        ({"states": [[0, 0, 0, 0, "a"]] * 2, "api_name": "/explain"}, "t, E, I, S, V"),
         ({"shape": "joy", "api_name": "/law"}, "unknown shape"),
         ({"shape": "convergence", "temperature": -1, "api_name": "/law"}, "temperature"),
         ({"temperature": 0.31, "nucleus": False, "api_name": "/thermometer"}, "multiple of 0.05"),

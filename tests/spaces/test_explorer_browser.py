@@ -11,7 +11,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from eisv_lumen.evaluation.report import read_report
+from eisv_lumen.expression.vocabulary import SHAPES
+from eisv_lumen.trajectory.sources import read_source
+from eisv_lumen.trajectory.windows import classify
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no browser test: `pip install playwright`"
@@ -169,12 +175,37 @@ def test_an_example_opens_on_a_window_of_its_shape(visit, shape):
     expect(page, "#strip .legend").to_contain_text(shape)
 
 
-def test_the_next_window_of_a_shape_is_found(visit):
+def test_the_next_window_of_a_shape_is_found(visit, space):
+    series = read_source(space / "examples" / "an_hour_like_lumens.csv").series[0]
+    codes = classify(series.t, series.X, window=20, stride=1)
+    spikes = codes == SHAPES.index("entropy_spike_recovery")
+    starts = np.flatnonzero(spikes & ~np.roll(spikes, 1)).tolist()
     page = visit()
-    choose(page, "Or go to the next window of", "basin transition up")
+    at = page.locator("#position input[type=number]")
+    playwright.expect(at).to_have_value(str(starts[0]))
+    page.locator("#onward").click()
+    expect(page, "#upload-message .note").to_contain_text("Choose a shape")
+    choose(page, "Or go to the next window of", "entropy spike recovery")
+    playwright.expect(at).to_have_value(str(starts[1]))
+    page.locator("#onward").click()
+    playwright.expect(at).to_have_value(str(starts[2]))
+    expect(page, "#verdict .verdict .shape").to_have_text("entropy spike recovery")
+    page.get_by_label("Or go to the next window of", exact=True).click()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
     expect(page, "#verdict .verdict .shape").to_have_text("basin transition up")
     choose(page, "Or go to the next window of", "void rising")
     expect(page, "#upload-message .note").to_contain_text("No window of 20 states")
+
+
+@pytest.mark.parametrize("states", [2, 3, 4, 5])
+def test_an_upload_of_few_states_is_shown(visit, tmp_path, states):
+    page = visit()
+    few = tmp_path / "few.csv"
+    few.write_text("t,E,I,S,V\n" + "".join(f"{2 * i},0.4,0.8,0.2,0.05\n" for i in range(states)))
+    page.locator("#upload input[type=file]").set_input_files(few)
+    expect(page, "#overview figcaption small").to_contain_text(f"{states} states")
+    playwright.expect(page.locator(".toast-body")).to_have_count(0)
 
 
 def choose(page, label, option):
@@ -191,6 +222,7 @@ def test_a_bad_upload_is_answered_with_a_sentence_and_a_good_one_is_shown(visit,
     assert page.locator("#upload-message script").count() == 0
     expect(page, "#verdict .verdict").to_be_visible()
     page.get_by_label("Remove this file").or_(page.get_by_label("Clear")).first.click()
+    playwright.expect(page.locator("#upload-message .note")).to_have_count(0)
     good = tmp_path / "good.csv"
     shutil.copy(space / "examples" / "falling_energy.csv", good)
     page.locator("#upload input[type=file]").set_input_files(good)

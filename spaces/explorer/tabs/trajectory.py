@@ -34,7 +34,10 @@ def explain_states(states: list[list[float]]) -> dict:
     Each state is [t in seconds, E, I, S, V] or [t, E, I, S, V, ethical drift], in order of time.
     """
     try:
-        rows = np.asarray(states, float)
+        try:
+            rows = np.asarray(states, float)
+        except (TypeError, ValueError):  # text, or states of different lengths
+            rows = np.empty(0)
         if rows.ndim != 2 or rows.shape[1] not in (5, 6):
             raise InputError("each state needs five or six numbers: t, E, I, S, V[, drift]")
         drift = rows[:, 5] if rows.shape[1] == 6 else None
@@ -95,13 +98,13 @@ def _uploaded(path: str | None) -> tuple:
         return gr.skip(), gr.skip(), gr.skip(), note(str(error), "alert")
 
 
+# A slider needs room to move: a series as short or as long as its window gets one idle step.
 def _opened(view: View) -> tuple:
     longest = min(MOST, len(view.series))
-    return view, _position(view), gr.Slider(min(LEAST, longest), longest, view.window)
+    return view, _position(view), gr.Slider(min(LEAST, longest - 1), longest, view.window)
 
 
 def _position(view: View) -> gr.Slider:
-    # A slider needs room to move: a series as long as its window gets one idle step.
     return gr.Slider(0, max(len(view.series) - view.window, 1), view.start)
 
 
@@ -117,7 +120,7 @@ def _sized(view: View, window: float) -> tuple[View, gr.Slider]:
 def _jumped(view: View, shape: str | None) -> tuple[View, gr.Slider, str]:
     """Move to the next window of a shape, going round at the end."""
     if not shape:
-        return view, gr.skip(), ""
+        return view, gr.skip(), note("Choose a shape first.")
     s = view.series
     codes = classify(s.t, s.X, window=view.window, stride=1, ethical_drift=s.ethical_drift)
     found = np.flatnonzero(codes == SHAPES.index(shape))
@@ -151,7 +154,7 @@ def build() -> None:
                 info="A run like Lumen's log, or a stretch that holds one shape.",
             )
             upload = gr.File(
-                label="Or your own: CSV, Parquet or anima.db",
+                label="Or your own: CSV, Parquet, anima.db",
                 file_types=FILE_TYPES,
                 height=150,
                 elem_id="upload",
@@ -165,10 +168,12 @@ def build() -> None:
                 0, len(first.series) - WINDOW, first.start, step=1, elem_id="position",
                 label="Slide the window: it starts at state",
             )  # fmt: skip
-            wanted = gr.Dropdown(
-                [(plain(s), s) for s in SHAPES], value=None, label="Or go to the next window of",
-                elem_id="wanted",
-            )  # fmt: skip
+            with gr.Row(elem_classes="middle"):
+                wanted = gr.Dropdown(
+                    [(plain(s), s) for s in SHAPES], value=None, elem_id="wanted", min_width=200,
+                    label="Or go to the next window of", scale=3,
+                )  # fmt: skip
+                onward = gr.Button("Next", size="sm", min_width=80, scale=1, elem_id="onward")
     verdict_html = gr.HTML(fired, elem_id="verdict")
     with gr.Accordion(
         "All nine rules, with what each found and by how much", open=False, elem_id="rules"
@@ -196,15 +201,19 @@ def build() -> None:
         event(fn, inputs, opened, **quiet).then(_drawn, view, drawn, **quiet).then(
             shapes_along, view, strip_html, **quiet
         ).then(**told, **quiet)
+    upload.clear(lambda: "", None, message, **quiet)
     position.input(_slid, [view, position], view, trigger_mode="always_last", **quiet).then(
         _drawn, view, drawn, **quiet
     )
     size.release(_sized, [view, size], [view, position], **quiet).then(
         _drawn, view, drawn, **quiet
     ).then(shapes_along, view, strip_html, **quiet).then(**told, **quiet)
-    wanted.input(_jumped, [view, wanted], [view, position, message], **quiet).then(
-        _drawn, view, drawn, **quiet
-    ).then(**told, **quiet)
+    # Not `input`, which a mouse makes twice (for the choice, and as the list loses the focus), nor
+    # `select`, which a keyboard does not make.
+    for event in (wanted.change, onward.click):
+        event(_jumped, [view, wanted], [view, position, message], **quiet).then(
+            _drawn, view, drawn, **quiet
+        ).then(**told, **quiet)
     position.change(**told, trigger_mode="always_last", **quiet)
     temperature.change(**told, trigger_mode="always_last", **quiet)
     again.click(lambda s: s + 1, seed, seed, **quiet).then(**told, **quiet)
