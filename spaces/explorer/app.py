@@ -51,7 +51,13 @@ THEME = gr.themes.Default(
     neutral_hue="slate",
     font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"],
     font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
-).set(body_text_color_subdued="*neutral_500")  # the default is too pale to read on white
+).set(  # the defaults are too pale: grey on white, and white on teal
+    body_text_color_subdued="*neutral_500",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_background_fill_hover_dark="*primary_800",
+)
 LAUNCH = {
     "theme": THEME,
     "css": (HERE / "style.css").read_text(encoding="utf-8"),

@@ -130,9 +130,8 @@ class StudentSpeaker:
         shown = "the states, which nine rules read"
         if self._lengths:
             shown = f"fourteen numbers for {self._lengths[0]} states, and else {shown}"
-        self.about = (
-            f"{path.stat().st_size / 1000:.0f} kB of data without a library; it is shown {shown}"
-        )
+        size = f"{path.stat().st_size / 1000:.0f} kB"
+        self.about = f"{size} of data, spoken without a library; it is shown {shown}"
 
     def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
         """Speak of a summary where it was taught such windows, else of the states."""

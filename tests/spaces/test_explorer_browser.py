@@ -137,13 +137,27 @@ def test_every_tab_is_whole_and_readable(visit, pictures, size, theme):
         page.screenshot(path=pictures / f"{size}-{theme}-{tab}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
         for selector in (".tick", ".legend span", ".chip", "figcaption", "figcaption small",
-                         ".note", ".tile small", "td", "#post p", "label span"):  # fmt: skip
+                         ".note", ".tile small", "td", "#post p", "label span",
+                         "button.primary"):  # fmt: skip
             ratios = page.evaluate(CONTRAST, f"#tab-{tab} {selector}")
             assert min(ratios, default=21) >= 3.5, (tab, selector, min(ratios))
+        assert min(page.evaluate(CONTRAST, "#tabs button[role=tab]")) >= 3.5, tab
     loaded = page.evaluate(
         "[...document.images].filter((i) => i.closest('#post')).map((i) => i.naturalWidth > 0)"
     )
     assert loaded and all(loaded)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_stands_at_the_axes_can_be_read(visit, size):
+    page = visit(size)
+    expect(page, "#dimensions .card:nth-child(4) svg").to_be_visible()
+    heights = page.evaluate(
+        """[...document.querySelectorAll('#dimensions svg')].map((svg) =>
+        parseFloat(getComputedStyle(svg.querySelector('text')).fontSize)
+        * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)"""
+    )
+    assert min(heights) >= 9.5  # pixels
 
 
 def test_sliding_the_window_moves_the_charts_and_the_verdict(visit):
