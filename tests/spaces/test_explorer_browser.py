@@ -287,6 +287,16 @@ def test_a_report_is_shown_with_the_command_that_makes_it(visit):
     assert "eisv-lumen evaluate published" in page.locator("#tab-results").inner_text()
 
 
+def test_the_table_of_reports_has_no_empty_cell(visit, space):
+    page = visit()
+    open_tab(page, "results")
+    cells = page.locator("#summary td").all_inner_texts()
+    assert all(cells) and not any("`" in cell for cell in cells)
+    forest = page.locator("#summary tr", has_text="random forest").locator("td").nth(4)
+    warm = read_report(space / "results" / "blind" / "forest-real.json").at(1.0)
+    playwright.expect(forest).to_contain_text(f"{warm.metrics['excess_nats'].value:.3f}")
+
+
 def test_each_claim_of_the_post_opens_the_tab_that_shows_it(visit):
     page = visit()
     claims = page.locator("#claims .claim")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 
 import gradio as gr
@@ -11,7 +12,7 @@ from folder import Report, reports
 from parts import bars, cards, figure, note, table
 from words import plain
 
-from eisv_lumen.evaluation.report import DecodedResult, Metric
+from eisv_lumen.evaluation.report import DecodedResult, EvalReport, Metric
 from eisv_lumen.evaluation.table import COLUMNS, explain, metric_rows
 
 __all__ = ["build", "report_names"]
@@ -37,12 +38,11 @@ def summary() -> str:
         report = entry.report
         cold = _result(entry, 0.3) or report.results[0]
         warm = _result(entry, 1.0)
-        name = "macro_coherence" if "macro_coherence" in cold.metrics else "coherence"
-        metric = cold.metrics.get(name)
-        excess = warm.metrics.get("macro_excess_nats") if warm else None
+        metric, over_all = _mean(cold, "coherence")
+        excess = _mean(warm, "excess_nats")[0] if warm else None
         rows.append(
             [
-                f"{escape(report.title)} <small>{report.kind}</small>",
+                f"{_title(report)}{'†' * over_all} <small>{report.kind}</small>",
                 _with_interval(metric),
                 _number(metric.perfect if metric else None),
                 _number(metric.floor if metric else None),
@@ -54,7 +54,22 @@ def summary() -> str:
     header = [
         "report", "coherence", "perfect", "floor", "excess nats at T = 1", "decoding", "windows",
     ]  # fmt: skip
-    return table(header, rows) + note("* top-k and top-p were not recorded.")
+    return table(header, rows) + note(
+        "* top-k and top-p were not recorded. † the mean is over windows, else over shapes. "
+        "– was not measured; or is infinite, where a speaker cannot say what the voice can."
+    )
+
+
+def _mean(result: DecodedResult, name: str) -> tuple[Metric | None, bool]:
+    """Return a metric's mean over shapes, else that over windows; and whether it is the latter."""
+    found = result.metrics
+    over_shapes = f"macro_{name}" in found
+    return found.get(f"macro_{name}" if over_shapes else name), not over_shapes
+
+
+def _title(report: EvalReport) -> str:
+    """Return a report's title, which is Markdown, as HTML."""
+    return re.sub("`(.+?)`", r"<code>\1</code>", escape(report.title))
 
 
 def _result(entry: Report, temperature: float) -> DecodedResult | None:
@@ -66,14 +81,14 @@ def _result(entry: Report, temperature: float) -> DecodedResult | None:
 
 def _with_interval(metric: Metric | None) -> str:
     if metric is None:
-        return ""
+        return "–"
     if metric.low is None or metric.high is None:
         return f"{metric.value:.3f}"
     return f"{metric.value:.3f} <small>{metric.low:.3f} to {metric.high:.3f}</small>"
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:.3f}"
 
 
 def decodings(key: str) -> list[tuple[str, int]]:
@@ -107,7 +122,7 @@ def show(key: str, position: int | None) -> tuple[str, str, str]:
         drawn = bars(lines, 1.0 if name == "coherence" else most)
         plots.append(figure(f"{plain(name).capitalize()} of each shape", drawn, subtitle))
     page = (
-        f"<h3>{escape(report.title)}</h3>{note(report.note)}"
+        f"<h3>{_title(report)}</h3>{note(report.note)}"
         + table(COLUMNS[1:], rows)
         + cards(plots, 300)
         + (f"<h4>Gates</h4><ul class='gates'>{gates}</ul>" if gates else "")
@@ -170,7 +185,8 @@ def build() -> gr.Dropdown:
     page, command, origin = show(first, _preferred(first))
     with gr.Row():
         choice = gr.Dropdown(
-            [(f"{r.report.title} ({r.report.kind}, {r.run})", r.key) for r in ordered()],
+            [(f"{r.report.title.replace('`', '')} ({r.report.kind}, {r.run})", r.key)
+             for r in ordered()],
             value=first, label="Report", min_width=240, elem_id="report",
         )  # fmt: skip
         decoding = gr.Dropdown(
