@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,8 @@ import pytest
 from hub_double import TOKEN, HubDouble, environment
 from huggingface_hub import HfApi, constants
 
+from eisv_lumen.cluster.storage import find
+from eisv_lumen.errors import InputError
 from eisv_lumen.trajectory.dataset import build, write_parquet
 from eisv_lumen.trajectory.sources.parquet import read_states
 
@@ -82,3 +85,35 @@ def test_no_scheduler_there(log, tmp_path):
     done = run("windows", log, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert done.returncode == 2
     assert "scheduler tcp://127.0.0.1:9: does not answer" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--scheduler", "head"), "scheduler head: no address (missing port"),
+        (("--memory", "lots"), "memory lots: no amount of it; write it as 2GiB"),
+        (("--memory", "-1GiB"), "memory -1GiB: no amount of it"),
+    ],
+)
+def test_whom_to_hire_is_said_in_words_that_are_read(log, tmp_path, wrong, said):
+    done = run("windows", log, "--out", tmp_path / "out", *wrong)
+    assert done.returncode == 2
+    assert said in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_is_of_a_finite_run(log):
+    measured = Path(__file__).parents[2] / "results" / "cluster" / "measured.json"
+    for wrong in (("inf", "1"), ("1e9", "inf")):
+        done = run("plan", measured, "--cores", 4, "--states", wrong[0], "--price", wrong[1])
+        assert done.returncode == 2
+        assert done.stderr.endswith(" inf: give a finite number\n")
+
+
+def test_what_is_no_states_is_named_once_with_the_way_to_them(tmp_path):
+    (tmp_path / "anima.db").touch()
+    with pytest.raises(InputError, match=r"anima.db: no .parquet or .jsonl there; .* data convert"):
+        find(str(tmp_path / "anima.db"), (".parquet", ".jsonl"))
+    with pytest.raises(InputError) as error:
+        find("nowhere://logs", (".parquet",))
+    assert str(error.value).count("nowhere://logs: cannot be reached") == 1

@@ -107,8 +107,14 @@ def plan(
 
       eisv-lumen cluster plan results/cluster/measured.json --states 1e9 --cores 64 --price 0.05
     """
-    from ..cluster.plan import plan_run, read_rates
+    import math
 
+    from ..cluster.plan import plan_run, read_rates
+    from ..errors import InputError
+
+    for option, value in (("--states", states), ("--price", price)):
+        if not math.isfinite(value):
+            raise InputError(f"{option} {value}: give a finite number")
     found = plan_run(read_rates(measured, ordered=ordered), int(states), cores, price)
     if as_json:
         print_json(asdict(found))

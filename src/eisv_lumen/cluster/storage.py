@@ -55,8 +55,8 @@ def find(address: str, suffixes: tuple[str, ...]) -> list[File]:
     InputError
         It cannot be reached, or holds no such file.
     """
+    fs, path = _filesystem(address)
     try:
-        fs, path = _filesystem(address)
         if "*" in path:
             names = fs.glob(path)
         elif fs.isdir(path):
@@ -68,7 +68,10 @@ def find(address: str, suffixes: tuple[str, ...]) -> list[File]:
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"{address}: cannot be reached ({_text(error)})") from error
     if not found:
-        raise InputError(f"{address}: no {' or '.join(suffixes)} there")
+        raise InputError(
+            f"{address}: no {' or '.join(suffixes)} there; of an anima.db or CSV make one: "
+            "eisv-lumen data convert SOURCE --out states.parquet"
+        )
     return found
 
 

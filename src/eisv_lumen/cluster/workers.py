@@ -126,7 +126,8 @@ def hire(
     Raises
     ------
     InputError
-        Dask is not installed, or the scheduler does not answer.
+        Dask is not installed, the scheduler's address or the limit cannot be read, or the
+        scheduler does not answer.
     """
     try:
         from distributed import Client, LocalCluster
@@ -135,6 +136,7 @@ def hire(
             "windows on a cluster need Dask: pip install 'eisv-lumen[cluster]'"
         ) from error
     if scheduler is not None:
+        _check_address(scheduler)
         try:
             client = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
@@ -144,6 +146,7 @@ def hire(
         with client:
             yield Crew(client, False, say)
         return
+    _check_memory(memory)
     import logging
 
     count = workers or os.cpu_count() or 1
@@ -158,3 +161,28 @@ def hire(
         Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
     ):
         yield Crew(client, True, say)
+
+
+def _check_address(scheduler: str) -> None:
+    """Refuse an address without a port here: a client made of one ends with a traceback."""
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    try:
+        protocol, place = parse_address(scheduler)
+        if protocol in ("tcp", "tls"):
+            parse_host_port(place)
+    except ValueError as error:
+        raise InputError(
+            f"scheduler {scheduler}: no address ({error}); write it as tcp://HOST:8786"
+        ) from error
+
+
+def _check_memory(memory: str) -> None:
+    from dask.utils import parse_bytes
+
+    try:
+        fits = parse_bytes(memory) > 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InputError(f"memory {memory}: no amount of it; write it as 2GiB")
