@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from eisv_lumen import eisv
 from eisv_lumen.errors import InputError
-from eisv_lumen.files import atomic_path, json_bytes, read_json, write_bytes, write_json
+from eisv_lumen.files import (
+    atomic_path,
+    check_file_place,
+    json_bytes,
+    read_json,
+    write_bytes,
+    write_json,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -103,3 +110,16 @@ def test_anima_and_eisv_are_inverse_on_sane_states(rows: list[tuple[float, ...]]
 def test_insane_states_are_clamped_both_ways(row: list[float]) -> None:
     for mapped in (eisv.anima_to_eisv(row), eisv.eisv_to_anima(row)):
         assert ((mapped >= 0) & (mapped <= 1)).all()
+
+
+def test_a_place_that_no_file_can_take_is_refused_before_the_work(tmp_path):
+    (tmp_path / "letter").write_text("mine")
+    for place, about in (
+        (tmp_path, f"{tmp_path}: is a folder; name a file"),
+        (tmp_path / "letter" / "x" / "report.json", f"{tmp_path / 'letter'}: is a file; choose"),
+    ):
+        with pytest.raises(InputError) as error:
+            check_file_place(place)
+        assert str(error.value).startswith(about)
+    check_file_place(tmp_path / "new" / "report.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["letter"]

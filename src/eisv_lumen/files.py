@@ -15,6 +15,8 @@ from .errors import InputError
 
 __all__ = [
     "atomic_path",
+    "check_file_place",
+    "check_folder_place",
     "json_bytes",
     "parse_yaml",
     "plain_disk_errors",
@@ -62,6 +64,40 @@ def _refusal(target: Path, error: OSError) -> InputError:
         f"{target}: cannot be written ({os.strerror(error.errno or 0)}); {mend} another folder. "
         "Nothing was changed."
     )
+
+
+def check_folder_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that cannot become a folder, before the work whose outcome it would hold.
+
+    Raises
+    ------
+    InputError
+        A file stands there or above it.
+    """
+    there = _nearest(Path(path))
+    if not there.is_dir():
+        raise InputError(f"{there}: is a file; choose another folder")
+
+
+def check_file_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that cannot become a file, before the work whose outcome it would hold.
+
+    Raises
+    ------
+    InputError
+        It is a folder, lies below a file, or nothing may be written there.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"{target}: is a folder; name a file")
+    check_folder_place(target.parent)
+    if not os.access(_nearest(target.parent), os.W_OK):
+        raise _refusal(target, PermissionError(errno.EACCES, ""))
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the first that is there of a path and what is above it."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 @contextmanager

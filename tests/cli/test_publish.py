@@ -162,3 +162,21 @@ def test_data_sync_by_pull_request_says_where_it_is(hub: HubDouble, tmp_path: Pa
         told = [line for line in done.stderr.splitlines() if line.startswith("pull request: ")]
         assert told == [f"pull request: {where or 'would be opened'}"]
     assert repo.head == before and len(repo.pulls) == 1
+
+
+def test_a_file_in_the_folders_place_is_named(hub: HubDouble, tmp_path: Path) -> None:
+    place = tmp_path / "letter.txt"
+    place.write_text("mine")
+    done = publish(hub, tmp_path, "--to", "folder", place, "--only", "metric")
+    assert done.returncode == 2
+    assert f"{place}: is a file; choose another folder" in " ".join(done.stderr.split())
+    assert place.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", "two words"])
+def test_a_namespace_is_a_name_on_the_hub(hub: HubDouble, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    done = publish(hub, tmp_path, "--to", "folder", out, "--only", "metric", "--namespace", name)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"eisv-lumen: --namespace {name!r}: no name on the Hub")
+    assert not out.exists()

@@ -116,7 +116,10 @@ def _check(
     to: Place, folder: Path | None, namespace: str | None, *, private: bool, create_pr: bool
 ) -> None:
     from ..errors import InputError
+    from ..hub.front_matter import check_namespace
 
+    if namespace is not None:
+        check_namespace(namespace)
     if to is Place.folder and folder is None:
         raise InputError("--to folder: name the folder, as in --to folder published")
     if to is Place.folder and (private or create_pr):

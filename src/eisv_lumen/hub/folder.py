@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InputError
-from ..files import plain_disk_errors
+from ..files import check_folder_place, plain_disk_errors
 from .plan import MANIFEST, PlannedRepo, Stamp, read_manifest, reconcile, stamp
 
 __all__ = ["Placed", "place_repo"]
@@ -68,10 +67,7 @@ def place_repo(repo: PlannedRepo, target: Path, *, dry_run: bool = False) -> Pla
 
 
 def _listing(folder: Path) -> dict[str, str]:
-    if not folder.exists():
-        return {}
-    if not folder.is_dir():
-        raise InputError(f"{folder}: is a file; choose another folder")
+    check_folder_place(folder)
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {path.relative_to(folder).as_posix(): stamp(path).sha256 for path in files}
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from ..errors import InputError
 from ..files import parse_yaml
 
-__all__ = ["Kind", "check_front_matter", "is_hub_id"]
+__all__ = ["Kind", "check_front_matter", "check_namespace", "is_hub_id"]
 
 Kind = Literal["dataset", "model", "base", "space", "post", "vectors"]
 _COLORS: Final = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
@@ -146,3 +146,17 @@ def _check_parts(head: Mapping[str, Any], kind: Kind) -> None:
 def is_hub_id(base: str) -> bool:
     """Say whether a recipe's base is a model on the Hub, not one of ours or a path."""
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", base) is not None
+
+
+def check_namespace(namespace: str) -> None:
+    """Refuse what cannot be a user or an organisation: cards and posts would link to nowhere.
+
+    Raises
+    ------
+    InputError
+        It is empty, or has other characters than the Hub's names have.
+    """
+    if not is_hub_id(f"{namespace}/x"):
+        raise InputError(
+            f"--namespace {namespace!r}: no name on the Hub; use letters, digits, '.', '-' and '_'"
+        )
