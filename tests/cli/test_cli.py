@@ -160,3 +160,20 @@ def test_the_committed_exact_and_published_results_are_what_the_commands_write(
             for report in (new, old):
                 report.pop("provenance")
             assert new == old, made.name
+
+
+def test_a_teacher_that_is_asked_nothing_says_so(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").touch()
+    done = run("teacher", "generate", tmp_path, "--prompts", tmp_path / "none.jsonl")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("no user message; give each as a JSON string on a line\n")
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    for args in (
+        ("teacher", "evaluate", tmp_path / "model"),
+        ("lvm", "align", "copy-last", "--validation", "seq", "--test", "seq"),
+    ):
+        done = run(*args, "--out", tmp_path)
+        assert done.returncode == 2
+        assert done.stderr == f"eisv-lumen: {tmp_path}: is a folder; name a file\n"

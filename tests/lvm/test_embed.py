@@ -12,7 +12,7 @@ from eisv_lumen.errors import InputError
 from eisv_lumen.lvm import embed
 from eisv_lumen.lvm.chunking import Article, Cut
 from eisv_lumen.lvm.embed import Encoder, embed_articles, embed_texts
-from eisv_lumen.lvm.storage import write_chunks
+from eisv_lumen.lvm.storage import check_place, write_chunks
 
 TEXTS = [f"Text {i} is about {w}." for i in range(40) for w in ("rain", "bread", "the long war")]
 
@@ -135,3 +135,15 @@ def test_a_folder_with_the_same_weights_is_the_same_encoder(encoder, tmp_path):
     encoder.model.save(str(tmp_path / "m"))
     again = Encoder.load(str(tmp_path / "m"))
     np.testing.assert_array_equal(again(["a b c"]), encoder(["a b c"]))
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(InputError, match=r"encoder .*: cannot be loaded \(.*toaster"):
+        Encoder.load(device="toaster")
+
+
+def test_a_file_in_the_folders_place_is_named(tmp_path):
+    (tmp_path / "letter").write_text("mine")
+    for place in (tmp_path / "letter", tmp_path / "letter" / "chunks"):
+        with pytest.raises(InputError, match="letter: is a file; choose another folder"):
+            check_place(place)

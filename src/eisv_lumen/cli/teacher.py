@@ -122,6 +122,7 @@ def evaluate(
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher evaluate runs/v4 --out report.json
     """
     from ..evaluation.report import write_report
+    from ..files import check_file_place
     from ..teacher.data import read_corpus
     from ..teacher.evaluate import teacher_report
     from ..teacher.ranks import is_first, together
@@ -131,6 +132,7 @@ def evaluate(
         if is_first():
             typer.echo(text, err=True)
 
+    check_file_place(out)
     corpus, facts = read_corpus(model, data)
     with together():
         report = teacher_report(
@@ -193,6 +195,8 @@ def generate(
         if not isinstance(message, str):
             raise InputError(f"{name}, line {number}: a user message is a JSON string")
         messages.append(message)
+    if not messages:
+        raise InputError(f"{name}: no user message; give each as a JSON string on a line")
     texts = answer(
         load_teacher(model, device),
         messages,

@@ -75,7 +75,7 @@ class Encoder:
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # the last for a device
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
                 f"encoder {name}: cannot be loaded ({first}); give {DEFAULT_ENCODER}, a folder, or "

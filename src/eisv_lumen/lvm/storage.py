@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import plain_disk_errors, read_json, write_json
+from ..files import check_folder_place, plain_disk_errors, read_json, write_json
 from .chunks import Chunks, check_rows
 from .sequences import SequenceSet
 
 __all__ = [
     "About",
+    "check_place",
     "read_about",
     "read_chunks",
     "read_sequences",
@@ -265,6 +266,14 @@ def _check_windows(s: SequenceSet, name: str) -> None:
         )
 
 
+def check_place(folder: str | os.PathLike[str]) -> None:
+    """Refuse a folder that holds other files than ours, or cannot be made."""
+    target = Path(folder)
+    check_folder_place(target)
+    if target.exists() and not (target / _ABOUT).is_file() and any(target.iterdir()):
+        raise InputError(f"{target}: holds other files; choose an empty or a new folder")
+
+
 @contextmanager
 def _whole_folder(target: Path) -> Iterator[Path]:
     """Yield a folder beside `target`; on success it takes its place.
@@ -274,8 +283,7 @@ def _whole_folder(target: Path) -> Iterator[Path]:
     InputError
         `target` holds something that is not ours, or the disk is full.
     """
-    if target.exists() and not (target / _ABOUT).is_file() and any(target.iterdir()):
-        raise InputError(f"{target}: holds other files; choose an empty or a new folder")
+    check_place(target)
     with plain_disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))

@@ -62,6 +62,7 @@ def align(
     import sys
 
     from ...evaluation.report import provenance
+    from ...files import check_file_place
     from ...lvm.alignment.report import rounded, write_alignment
     from ...lvm.alignment.run import align as run
     from ...lvm.baselines import baseline
@@ -69,6 +70,8 @@ def align(
     from ...lvm.splits import take_corpus
     from ...lvm.storage import read_sequences
 
+    if out is not None:
+        check_file_place(out)
     places = {"validation": validation, "test": test} | ({"ood": ood} if ood else {})
     sets = {key: read_sequences(place) for key, place in places.items()}
     if corpus is not None:

@@ -83,9 +83,10 @@ def embed(
 
     from ...lvm.corpus import draw, read_articles
     from ...lvm.embed import Encoder, default_cache, embed_articles
-    from ...lvm.storage import write_chunks
+    from ...lvm.storage import check_place, write_chunks
     from ...lvm.texts import usual_cut
 
+    check_place(out)
     given = {"by": by, "words": words, "min_words": min_words, "at_most": at_most}
     given["parts"] = parts or None
     how = usual_cut(source, {k: v for k, v in given.items() if v is not None})
