@@ -28,7 +28,7 @@ from eisv_lumen.lvm.index import ChunkIndex
 from eisv_lumen.lvm.model_files import wrap
 from eisv_lumen.lvm.models import MODELS, VectorModel
 from eisv_lumen.lvm.serve import Service
-from eisv_lumen.lvm.serve_app import Limits, create_app
+from eisv_lumen.lvm.serve_app import Limits, create_app, serve
 from eisv_lumen.lvm.serve_open import open_service
 from eisv_lumen.lvm.storage import write_chunks
 
@@ -313,3 +313,10 @@ def test_vec2text_says_plainly_why_it_cannot(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "vec2text", None)
     with pytest.raises(InputError, match="not installed"):
         Vec2Text(hashed, "sentence-transformers/gtr-t5-base")
+
+
+def test_a_port_that_is_taken_is_said_and_not_that_it_listens(service: Service) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=rf"127.0.0.1:{port}: cannot be listened on .*--port"):
+            serve(service, "127.0.0.1", port, ready=lambda: pytest.fail("listens"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict, dataclass
@@ -206,16 +207,50 @@ class _BodyLimit:
         await found(scope, receive, send)
 
 
-def serve(service: Service, host: str, port: int, limits: Limits | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; requests in flight are finished first."""
+def serve(
+    service: Service,
+    host: str,
+    port: int,
+    limits: Limits | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; requests in flight are finished first.
+
+    Parameters
+    ----------
+    service, limits
+        What is served, and within which bounds.
+    host, port
+        Where to listen.
+    ready
+        Called once the port is ours.
+
+    Raises
+    ------
+    InputError
+        The host is none of this machine's, or the port is taken.
+    """
     import uvicorn
 
     bounds = limits or Limits()
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(service, bounds),
-        host=host,
-        port=port,
         log_level="warning",
         timeout_graceful_shutdown=bounds.stop_seconds,
         h11_max_incomplete_event_size=64 * 1024,
     )
+    with _listener(host, port) as listener:
+        ready()
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = found[0]
+        return socket.create_server((str(address[0]), port), family=family)
+    except OSError as error:
+        raise InputError(
+            f"{host}:{port}: cannot be listened on ({error.strerror}); give another --host or "
+            "--port"
+        ) from error

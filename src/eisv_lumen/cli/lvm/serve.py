@@ -102,7 +102,7 @@ def serve(
     model: Annotated[Path, typer.Option(help="A trained model's folder.")],
     index: Annotated[Path, typer.Option(help="Folder of `lvm embed`: encoder, chunks, texts.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 9007,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 9007,
     decoder: Annotated[How, typer.Option(help="How vectors become text.")] = How.nearest,
     approximate: Annotated[
         bool, typer.Option("--faiss", help="Search through FAISS's graph instead of exactly.")
@@ -127,8 +127,11 @@ def serve(
     from ...lvm.serve_open import open_service
 
     service = open_service(model, index, decoder=decoder.value, approximate=approximate)
-    typer.echo(f"listening on http://{host}:{port} (Ctrl-C stops it)", err=True)
-    run(service, host, port, Limits(body_bytes=body_bytes, at_once=at_once))
+
+    def ready() -> None:
+        typer.echo(f"listening on http://{host}:{port} (Ctrl-C stops it)", err=True)
+
+    run(service, host, port, Limits(body_bytes=body_bytes, at_once=at_once), ready)
 
 
 def _show(rows: list[Retrieved]) -> None:
