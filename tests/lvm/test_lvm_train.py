@@ -302,3 +302,9 @@ def test_a_run_whose_loss_is_no_number_ends_with_the_mend(sets, tmp_path):
     with pytest.raises(InputError, match=r"the loss is nan; give a smaller learning_rate"):
         run(wild, sets, tmp_path)
     assert not (tmp_path / "model").exists()
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(sets, tmp_path):
+    with pytest.raises(InputError, match=r"device 'tpu' is not there; found: .*cpu"):
+        train(recipe(), *sets, tmp_path / "p1", device="tpu")
+    assert not (tmp_path / "p1").exists()

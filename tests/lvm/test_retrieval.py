@@ -138,3 +138,10 @@ def test_too_few_articles_for_an_interval_are_said() -> None:
     s = ROTATION.sample(3, 20, seed=0)
     with pytest.raises(InputError, match="at least 8"):
         measure(index_of(s), s, baseline("copy-last"))
+
+
+@pytest.mark.parametrize("scope", ["article", "global"])
+def test_a_shortlist_is_no_longer_than_the_index(turning: SequenceSet, scope: str) -> None:
+    index, model = index_of(turning), baseline("copy-last")
+    whole = shortlist(index, turning, model, len(index.chunks), scope)
+    assert np.array_equal(shortlist(index, turning, model, 10**12, scope), whole)

@@ -71,13 +71,13 @@ def shortlist(
     first
         Scores them: by the cosine with its vector, or by scores of its own.
     k
-        Length.
+        Length, at most: no list is longer than the index.
     scope
         Among the chunks of the window's article, or of the whole index.
 
     Returns
     -------
-    ndarray, shape (N, k)
+    ndarray, shape (N, min(k, chunks))
         Rows of the index, the best first; −1 where there are no more.
 
     Raises
@@ -87,6 +87,7 @@ def shortlist(
     """
     if k < 1:
         raise InputError(f"k {k}: a shortlist needs at least one place")
+    k = min(k, len(index.chunks))
     rows = index.rows_of(sequences)
     contexts, hidden = sequences.contexts(), rows[sequences.context_rows]
     out = np.full((len(sequences), k), _NONE, np.int64)

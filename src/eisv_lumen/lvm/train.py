@@ -58,7 +58,7 @@ def train(
         Go on from the last whole checkpoint of the same run, with the same outcome as if it had
         not been interrupted; a finished run is not repeated. Otherwise begin anew.
     device
-        `cpu` to stay there; by default what accelerate finds.
+        `cpu`, `cuda` or `mps` to insist; by default what accelerate finds.
 
     Returns
     -------
@@ -68,11 +68,12 @@ def train(
     Raises
     ------
     InputError
-        The recipe has a field that cannot be used, the sets do not fit together, or `out` holds
-        another run. Nothing is written or removed then.
+        The recipe has a field that cannot be used, the sets do not fit together, the device is not
+        there, or `out` holds another run. Nothing is written or removed then.
     """
     _keep_to_ourselves()
     check_recipe(recipe)
+    _check_device(device)
     _check_sets(training, validation)
     folder = Path(out)
     offset = int(recipe.model.get("offset", 0))
@@ -161,6 +162,20 @@ def _check_sets(training: SequenceSet, validation: SequenceSet) -> None:
     for part, found in (("training", training), ("validation", validation)):
         if not len(found):
             raise InputError(f"{part}: no windows; give longer articles")
+
+
+def _check_device(device: str | None) -> None:
+    there = [
+        name
+        for name, is_there in (
+            ("cuda", torch.cuda.is_available()),
+            ("mps", torch.backends.mps.is_available()),
+            ("cpu", True),
+        )
+        if is_there
+    ]
+    if device is not None and device not in there:
+        raise InputError(f"device {device!r} is not there; found: {', '.join(there)}")
 
 
 def _keep_to_ourselves() -> None:

@@ -48,7 +48,7 @@ def train(
         bool, typer.Option(help="Go on from the last checkpoint of the same run.")
     ] = True,
     device: Annotated[
-        str | None, typer.Option(help="cpu to stay there; by default the first device there is.")
+        str | None, typer.Option(help="cuda, mps or cpu; by default the first that is there.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print training.json on stdout.")] = False,
 ) -> None:
