@@ -93,6 +93,22 @@ def test_an_example_of_a_help_parses(of: str, example: str) -> None:
     leaf(args, parse=True)
 
 
+def test_folders_of_sequences_in_examples_are_those_that_sequences_writes() -> None:
+    named = {split for _, example in EXAMPLES for split in re.findall(r"\bseq/(\S+)", example)}
+    assert named and named <= {"train", "validation", "test", "fresh", "ood", "train-recut"}
+
+
+def test_every_command_prints_json_but_those_that_readme_names() -> None:
+    without = {
+        path
+        for path, _ in helps()
+        if not any("--json" in p.opts for p in leaf(path.split(), parse=False).params)
+    }
+    assert without == {"student speak", "teacher generate", "lvm serve"}
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert "a student's `speak` and a teacher's `generate`" in readme and "`lvm serve`" in readme
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_command_named_in_a_sentence_exists(page: str) -> None:
     prose = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)

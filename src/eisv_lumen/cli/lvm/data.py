@@ -126,7 +126,7 @@ def sequences(
     sources: Annotated[
         list[Path], typer.Argument(help="Folders that `embed` wrote, or the study's .npz files.")
     ],
-    out: Annotated[Path, typer.Option(help="A folder a split is written into it.")],
+    out: Annotated[Path, typer.Option(help="Folder that gets a folder for each split.")],
     context: Annotated[int, typer.Option(min=1, help="K, chunks before the target.")] = 5,
     shares: Annotated[
         str, typer.Option(help="SPLIT=SHARE,…: of the articles of each corpus; fresh is for last.")

@@ -58,7 +58,7 @@ def train(
 
       eisv-lumen lvm train ranker --train seq/train --validation seq/validation --out runs/ranker
 
-      eisv-lumen lvm train p1 --size small --train seq/train --validation seq/val --out runs/p1
+      eisv-lumen lvm train p1 --size small --train seq/train --validation seq/validation --out p1
     """
     from typing import cast
 
