@@ -195,7 +195,8 @@ def test_a_dataset_is_not_split_into_itself(folder: Path, run: Run) -> None:
         (("labels", "anima.db", "--length", 30), "use lengths from 2 to"),
         (("synthetic", "--out", "x.parquet", "--shape-overrides", "calm=1"), "'calm'"),
         (("classify", "anima.db"), "eisv-lumen data convert anima.db --out states.parquet"),
-        (("convert", "typed.txt", "--out", "x.parquet"), "not a source"),
+        (("convert", "nowhere.txt", "--out", "x.parquet"), "nowhere.txt: no such file"),
+        (("labels", "."), "not a source"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

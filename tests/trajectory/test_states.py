@@ -1,5 +1,6 @@
 """States as columns of Parquet and CSV: read whole, and streamed."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.trajectory.series import Series
-from eisv_lumen.trajectory.sources import parquet
+from eisv_lumen.trajectory.sources import Report, parquet
 from eisv_lumen.trajectory.sources.parquet import (
     classify_file,
     column_names,
@@ -222,3 +223,16 @@ def test_any_damage_to_a_parquet_file_is_one_message(tmp_path_factory, data):
         read_states(path)
     except InputError as error:
         assert str(path) in str(error)
+
+
+def test_bytes_of_a_file_that_is_no_text_are_not_printed(tmp_path):
+    noise = tmp_path / "noise.csv"
+    noise.write_bytes(b"a\n" + bytes(range(256)) * 8)
+    with pytest.raises(InputError, match=r"noise.csv: cannot be read \(bytes that are no text"):
+        read_states(noise)
+
+
+def test_one_is_singular_and_more_are_plural():
+    one, two = Report(1, 1, 1, 1, 1, 1), Report(2, 2, 2, 2, 2, 2)
+    assert not any(re.match("1 [a-z]+s ", line) for line in one.lines())
+    assert all(re.match("2 [a-z]+s ", line) for line in two.lines())

@@ -54,6 +54,8 @@ def read_source(source: str | os.PathLike[str]) -> Source:
     }  # fmt: skip
     read = read_anima if is_sqlite(source) else reader.get(Path(source).suffix.lower())
     if read is None:
+        if not Path(source).exists():
+            raise InputError(f"{source}: no such file")
         raise InputError(
             f"{source}: not a source; give an anima.db, governance updates (.jsonl), states "
             "(.parquet, .csv) or postgresql://…"

@@ -52,16 +52,19 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Say in words what is worth saying."""
-        yield f"{self.rows:,} rows read, {self.agents:,} agent{'s' * (self.agents != 1)}"
+        yield f"{_count(self.rows, 'row')} read, {_count(self.agents, 'agent')}"
         if self.null_rows:
-            yield f"{self.null_rows:,} rows with a NULL skipped"
+            yield f"{_count(self.null_rows, 'row')} with a NULL skipped"
         if self.moved:
-            yield f"{self.moved:,} rows moved by sorting by time"
+            yield f"{_count(self.moved, 'row')} moved by sorting by time"
         if self.clamped:
-            yield f"{self.clamped:,} values outside [0, 1] clamped"
+            yield f"{_count(self.clamped, 'value')} outside [0, 1] clamped"
         if self.agents_dropped:
-            plural = "s" * (self.agents_dropped != 1)
-            yield f"{self.agents_dropped:,} agent{plural} with too few updates dropped"
+            yield f"{_count(self.agents_dropped, 'agent')} with too few updates dropped"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,8 @@ def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
                     yield number, line
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}, after line {number}: not UTF-8; a text file of JSON lines is wanted"
+            f"{path}{f', after line {number}' if number else ''}: not UTF-8; a text file of JSON "
+            "lines is wanted"
         ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({os.strerror(error.errno or 0)})") from error

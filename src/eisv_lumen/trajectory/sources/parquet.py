@@ -213,6 +213,8 @@ class _reading:
                     f"{self.path}, line {line}, column {column_names(self.path)[int(column)]}: "
                     f"{value!r} is no number; mend or drop that line"
                 ) from error
+            if not text.isprintable() or "\ufffd" in text:  # bytes of the file, quoted
+                text = "bytes that are no text in UTF-8"
             raise InputError(f"{self.path}: cannot be read ({text})") from error
         if isinstance(error, UnicodeDecodeError):
             raise InputError(f"{self.path}: names of columns are not UTF-8") from error
