@@ -36,6 +36,7 @@ def test_every_stage_leaves_what_the_next_one_reads(made: tuple[Path, dict]) -> 
     assert (out / "teacher" / "model" / "model.safetensors").is_file()
     report = read_report(out / "report.json")
     assert report.model_dump(by_alias=True)["name"] == printed["name"] == "demo"
+    assert report.provenance.command == "eisv-lumen demo --seed 0 --quick"
     assert [r.decoding.temperature for r in report.results] == [1.0, 0.7, 0.5, 0.3, 0.0, 0.3]
     for result in report.results:
         metric = result.metrics["macro_coherence"]
@@ -58,6 +59,9 @@ def test_the_published_folder_is_read_by_the_client_libraries(made: tuple[Path, 
     student = out / "hub" / "models" / "eisv-lumen-student"
     assert (student / "reader.py").is_file() and (student / "reports" / "demo.json").is_file()
     assert read_report(student / "reports" / "demo.json").target == "initial"
+    card = (out / "hub" / "models" / "eisv-lumen-teacher" / "README.md").read_text()
+    assert "eisv-lumen demo --seed 0 --quick --out eisv-lumen-teacher\n" in card
+    assert "teacher train" not in card  # that recipe's own windows are others
     model = AutoModelForCausalLM.from_pretrained(out / "hub" / "models" / "eisv-lumen-teacher")
     assert model.generation_config.temperature == 1.0
 

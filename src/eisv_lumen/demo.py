@@ -21,7 +21,7 @@ from .files import write_bytes, write_json
 from .trajectory.series import Windows
 from .trajectory.windows import WINDOW
 
-__all__ = ["DemoSize", "run_demo"]
+__all__ = ["QUICK", "DemoSize", "run_demo"]
 
 Say = Callable[[str], None]
 RECIPE = "demo"
@@ -37,6 +37,14 @@ class DemoSize:
     test_per_shape: int = 40
     draws: int = 16
     laws_per_shape: int = 4
+
+
+QUICK = DemoSize(12_000, 24, 12, 8, 4)
+"""What `--quick` does."""
+
+
+def _command(size: DemoSize, seed: int) -> str:
+    return f"eisv-lumen demo --seed {seed}{' --quick' * (size == QUICK)}"
 
 
 def run_demo(
@@ -102,7 +110,7 @@ def run_demo(
         test_windows.shape,
         name="demo",
         title="tiny teacher of the demo",
-        command=f"eisv-lumen demo --seed {seed}",
+        command=_command(amount, seed),
         data=facts,
         note="Windows of a Lumen-like log kept from training, filled up to balance with synthetic "
         "ones. The prompt names the shape, so this is imitation, not reading.",
@@ -218,7 +226,7 @@ def _student(
         target,
         name="demo-student",
         title="student of the demo",
-        command=f"eisv-lumen demo --seed {seed}",
+        command=_command(size, seed),
         data=facts,
     )
     write_report(report, out / "reports" / "demo.json")

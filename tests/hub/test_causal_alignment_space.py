@@ -234,6 +234,12 @@ def test_every_figure_of_the_card_is_that_of_the_report(run: Path) -> None:
             assert f"{number:.3f}".replace("-", "−") in row
         for number in (gate.margin, gate.margin_low, gate.margin_high):
             assert f"{number:+.3f}".replace("-", "−") in row
+    first = report.gates[0]
+    ends = ", ".join(f"{n:+.3f}" for n in (first.margin_low, first.margin_high)).replace("-", "−")
+    assert f"bits\n[{ends}]." in text
+    data = head["model-index"][0]["results"][0]["dataset"]
+    assert re.fullmatch(r"[\w.-]+", data["type"])
+    assert f": {report.sets['test'].windows} windows of" in data["name"]
     again = build_contents(Material(ROOT, "ada", run), ["lvm"])
     assert again[LVM]["README.md"] == card
 

@@ -32,10 +32,10 @@ def demo(
 
     A run that was killed goes on where it stood. Example: eisv-lumen demo --out demo-out
     """
-    from ..demo import DemoSize, run_demo
+    from ..demo import QUICK, DemoSize, run_demo
     from .evaluate import show_report
 
-    size = DemoSize(12_000, 24, 12, 8, 4) if quick else DemoSize()
+    size = QUICK if quick else DemoSize()
     report = run_demo(
         out, seed=seed, size=size, root=root, say=lambda text: typer.echo(text, err=True)
     )

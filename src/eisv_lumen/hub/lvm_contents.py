@@ -177,8 +177,9 @@ def _model_index(report: AlignmentReport) -> list[Any]:
         EvalResult(
             task_type="feature-extraction",
             task_name="the next chunk's vector",
-            dataset_type=Path(facts.name).name,
-            dataset_name=f"{facts.windows} windows of {facts.articles} articles",
+            dataset_type=re.sub(r"[^\w.-]+", "-", Path(facts.name).name),
+            dataset_name=f"{Path(facts.name).name}: {facts.windows} windows of "
+            f"{facts.articles} articles",
             metric_type=f"{gate.name.lower()}_{gate.title.replace(' ', '_')}",
             metric_name=f"{gate.name} {gate.title} [{gate.unit}]",
             metric_value=round(gate.value, 4),
