@@ -294,3 +294,11 @@ def test_another_namespace_and_author_are_put_everywhere(tmp_path: Path) -> None
         assert SPACE not in text
     told = CliRunner().invoke(app, ["--help"]).output
     assert f"[{blog.NAMESPACE}]" in told and f"[{blog.AUTHORS[0]}]" in told
+
+
+def test_a_perfection_that_has_the_gates_digits_is_told_from_the_gate() -> None:
+    facts = RESULTS["study"]["facts"]
+    alike = (
+        f"{facts['blind']['real']['perfect']:.3f}" == f"{facts['gates']['gate_1_coherence']:.3f}"
+    )
+    assert ("that the gate has the same digits is chance" in POST) == alike

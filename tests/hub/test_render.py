@@ -121,3 +121,12 @@ def test_the_command_checks_without_writing() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, '{\n "stale": []\n}\n'), done.stderr
+
+
+def test_a_namespace_that_is_no_name_is_refused(tmp_path: Path) -> None:
+    command = ["render", "--root", str(ROOT), "--namespace", "../x", "--check"]
+    done = subprocess.run(
+        [sys.executable, "-m", "eisv_lumen.cli", *command],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "--namespace '../x': no name on the Hub" in done.stderr

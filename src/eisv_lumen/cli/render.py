@@ -40,11 +40,14 @@ def render(
       eisv-lumen render --namespace NS --author USER
     """
     from ..hub.blog import AUTHORS, NAMESPACE, render_post, space_of
+    from ..hub.front_matter import check_namespace
     from ..hub.lvm_blog import render_lvm_post
     from ..hub.material import check_root
     from ..hub.render import render_readme, write_all
 
     check_root(root)
+    if namespace is not None:
+        check_namespace(namespace)
     authors = author or AUTHORS
     contents = {
         **render_readme(root),
