@@ -15,9 +15,10 @@ NEEDED = ("predictions", "references", "contexts", "articles", "positions")
 ABOUT = """# Does a model know what comes next?
 
 Given the vectors of five consecutive chunks of an article, a model predicts the vector of the next.
-The published test asks for cosine and for a margin over the other chunks. **No least-squares
-predictor has that margin, and the negative of the last chunk has it.** So here a model is asked how
-many bits it gives of *which* chunk comes next, between what needs no learning and perfection.
+The published test asks for cosine and for a margin over the other chunks. **On text that hangs
+together no least-squares predictor has that margin, and the negative of the last chunk has one
+over the last.** So here a model is asked how many bits it gives of *which* chunk comes next,
+between what needs no learning and perfection.
 """
 FILE = f"""A NumPy `.npz` with `predictions` (N, D), `references` (N, D), `contexts` (N, 5, D),
 `articles` (N; text or numbers) and `positions` (N; the place of each true next chunk there).
@@ -54,6 +55,11 @@ def own(path):
             given = {name: file[name] for name in NEEDED}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise gr.Error(f"Not an .npz of plain arrays: {error}") from error
+    for name in ("articles", "positions"):
+        if given[name].ndim != 1:
+            raise gr.Error(f"{name} {given[name].shape}: give one for each prediction, (N,).")
+    if given["positions"].dtype.kind not in "iu":
+        raise gr.Error("positions: give whole numbers, the place of each true next chunk.")
     given["articles"] = [str(name) for name in given["articles"]]
     try:
         return show(METRIC.compute(**given))
@@ -102,12 +108,13 @@ def build():
     """Build the page."""
     with gr.Blocks(title="Causal alignment") as page:
         gr.Markdown(ABOUT)
-        with gr.Tab("Where the optimum is known"):
-            process = gr.Dropdown(list(PROCESSES), value=list(PROCESSES)[1], label="Process")
-            predictor = gr.Dropdown(list(PREDICTORS), value=PREDICTORS[0], label="Predictor")
-        with gr.Tab("Your predictions"):
-            gr.Markdown(FILE)
-            file = gr.File(label="Predictions (.npz)", file_types=[".npz"])
+        with gr.Tabs(overflow_behavior="wrap"):  # else a phone hides the second behind dots
+            with gr.Tab("Where the optimum is known"):
+                process = gr.Dropdown(list(PROCESSES), value=list(PROCESSES)[1], label="Process")
+                predictor = gr.Dropdown(list(PREDICTORS), value=PREDICTORS[0], label="Predictor")
+            with gr.Tab("Your predictions"):
+                gr.Markdown(FILE)
+                file = gr.File(label="Predictions (.npz)", file_types=[".npz"])
         summary = gr.Markdown()
         gates = gr.Dataframe(headers=GATES, label="Calibrated gates", interactive=False, wrap=True)
         tests = gr.Dataframe(headers=TESTS, label="As published", interactive=False, wrap=True)

@@ -30,6 +30,8 @@ TABLE = "\n".join(
 
 def score(rows, temperature):
     """Score a table of expressions and shapes."""
+    if any(len(row) != 2 for row in rows):
+        raise gr.Error("Each row needs two cells: an expression and its shape.")
     said = [(str(e or "").strip(), str(s or "").strip()) for e, s in rows]
     said = [(expression, shape) for expression, shape in said if expression or shape]
     if not said:

@@ -156,8 +156,12 @@ given = app.examples(app.chain(60.0))
 np.savez("own.npz", predictions=given["references"], **given)
 np.savez("bad.npz", predictions=np.array([{}], dtype=object), **given)
 own = client.predict(handle_file("own.npz"), api_name="/own")
+np.savez("flat.npz", predictions=given["references"], **{**given, "articles": np.array("a")})
+letters = np.array(["a"] * len(given["references"]))
+np.savez("letters.npz", predictions=given["references"], **{**given, "positions": letters})
 said = []
-for path in ("bad.npz", app.__file__.replace("app.py", "requirements.txt")):
+for path in ("bad.npz", "flat.npz", "letters.npz",
+             app.__file__.replace("app.py", "requirements.txt")):
     try:
         client.predict(handle_file(path), api_name="/own")
     except Exception as error:
@@ -176,7 +180,9 @@ def test_its_own_page_works_from_the_folder(tmp_path: Path, script: Any, plan: P
     assert "It does not pass." in walk  # nothing can there
     assert "It passes every gate read." in own and "496 windows of 16 articles" in own
     assert "Not an .npz of plain arrays" in said[0]
-    assert len(said) == 2
+    assert said[1] == "articles (): give one for each prediction, (N,)."
+    assert said[2] == "positions: give whole numbers, the place of each true next chunk."
+    assert len(said) == 4
 
 
 @pytest.fixture(scope="module")

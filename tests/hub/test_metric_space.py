@@ -152,11 +152,13 @@ page.launch(prevent_thread_lock=True, quiet=True)
 client = Client(page.local_url, verbose=False)
 summary, table = client.predict(
     {"headers": ["expression", "shape"], "data": app.EXAMPLE}, 0.3, api_name="/score")
-try:
-    client.predict({"headers": ["expression", "shape"], "data": [["~warmth~", "moon"]]}, 1.0,
-                   api_name="/score")
-except Exception as error:
-    said = str(error)
+said = []
+for row in (["~warmth~", "moon"], ["~warmth~"]):
+    try:
+        client.predict({"headers": ["expression", "shape"][:len(row)], "data": [row]}, 1.0,
+                       api_name="/score")
+    except Exception as error:
+        said.append(str(error))
 page.close()
 print(json.dumps([summary, table, said]))
 """
@@ -170,7 +172,8 @@ def test_its_own_page_works_from_the_folder(tmp_path: Path, script: Any, plan: P
     assert "a perfect imitator at T = 0.3 gets" in summary
     rows = {row[0]: row[1:] for row in table["data"]}
     assert rows["rising_entropy"][:2] == [1, "0.500"] and len(rows) == 4
-    assert "unknown shapes ['moon']" in said
+    assert "unknown shapes ['moon']" in said[0]
+    assert said[1] == "Each row needs two cells: an expression and its shape."
 
 
 def test_folder_and_hub_hold_the_same_metric(
