@@ -92,7 +92,7 @@ def test_no_scheduler_there(log, tmp_path):
     [
         (("--scheduler", "head"), "scheduler head: no address (missing port"),
         (("--memory", "lots"), "memory lots: no amount of it; write it as 2GiB"),
-        (("--memory", "-1GiB"), "memory -1GiB: no amount of it"),
+        (("--memory", "10MB"), "memory 10MB: a process needs 256 MiB at least"),
     ],
 )
 def test_whom_to_hire_is_said_in_words_that_are_read(log, tmp_path, wrong, said):
@@ -100,6 +100,12 @@ def test_whom_to_hire_is_said_in_words_that_are_read(log, tmp_path, wrong, said)
     assert done.returncode == 2
     assert said in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_folders_place_is_named(log):
+    done = run("windows", log, "--out", log / "windows", "--workers", 1)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"eisv-lumen: {log}: is a file; choose another folder\n")
 
 
 def test_a_plan_is_of_a_finite_run(log):

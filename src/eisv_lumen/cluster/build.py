@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from ..errors import InputError
-from ..files import json_bytes
+from ..files import check_folder_place, json_bytes
 from ..trajectory.sources.governance import MIN_UPDATES
 from ..trajectory.windows import STRIDE, WINDOW, count_windows
 from .arrange import Merge, Piece, arrange_chunk, in_order, merge_pieces, runs
@@ -101,6 +101,8 @@ def build_windows(
     """
     count_windows(0, window, stride)
     out = out.rstrip("/")
+    if scheme(out) == "file":
+        check_folder_place(out)
     files = find(source, (".parquet", ".jsonl"))
     kinds = {file.path.rpartition(".")[2] for file in files}
     if len(kinds) > 1:

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..errors import InputError
 
 __all__ = ["Crew", "hire"]
+
+_LEAST: Final = 256 << 20
+"""Bytes that a worker takes by itself, about."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -181,8 +184,8 @@ def _check_memory(memory: str) -> None:
     from dask.utils import parse_bytes
 
     try:
-        fits = parse_bytes(memory) > 0
-    except ValueError:
-        fits = False
-    if not fits:
-        raise InputError(f"memory {memory}: no amount of it; write it as 2GiB")
+        limit = parse_bytes(memory)
+    except ValueError as error:
+        raise InputError(f"memory {memory}: no amount of it; write it as 2GiB") from error
+    if limit < _LEAST:  # it would be killed as it starts, and started again, without end
+        raise InputError(f"memory {memory}: a process needs {_LEAST >> 20} MiB at least")
