@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from eisv_lumen.hub.cards import (
 from eisv_lumen.hub.dataset_card import DatasetConfig, dataset_card
 from eisv_lumen.hub.front_matter import check_front_matter, is_hub_id
 from eisv_lumen.hub.render import load_results
+from eisv_lumen.hub.space_contents import build_wheel
 
 ROOT = Path(__file__).parents[2]
 RESULTS = load_results(ROOT / "results")
@@ -108,6 +110,22 @@ def test_datasets_reads_the_features_that_the_card_states(tmp_path: Path) -> Non
     loaded = load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))
     assert loaded["train"].features == features()
     assert loaded["train"].num_rows == 18
+
+
+@pytest.mark.parametrize("kind", ["lvm", "student", "teacher"])
+def test_a_card_that_uses_the_package_says_where_it_comes_from(kind: str) -> None:
+    template = (ROOT / "model_card" / f"{kind}.md.jinja").read_text(encoding="utf-8")
+    blocks = re.findall(r"```\w*\n(.*?)```", template, re.DOTALL)
+    assert any('{% include "install.md.jinja" %}' in block for block in blocks)
+
+
+def test_the_package_comes_from_the_space_that_carries_it() -> None:
+    lines = CARDS["model"].splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("pip install "))
+    fetch, install = lines[at - 1 : at + 1]
+    assert fetch.startswith("hf download ada/explorer --repo-type space --include ")
+    pattern = install.removeprefix("pip install ")
+    assert f'"{pattern}"' in fetch and fnmatch(build_wheel(ROOT)[0], pattern)
 
 
 def test_the_model_index_is_the_reports() -> None:
