@@ -159,7 +159,9 @@ _SHOWN: Final = {
 def model_index(reports: Sequence[EvalReport], dataset: str) -> list[Any]:
     """Return the `EvalResult`s of a card: each report's main metrics under each decoding.
 
-    The decoding, and what a perfect imitator gets under it, stand in `metric_args`.
+    The report and its windows, the decoding, and what a perfect imitator gets under it, stand in
+    `metric_args`. No report is of a configuration of the dataset, so none is named; without one,
+    huggingface_hub gathers all under the first one's dataset, whose name must then suit them all.
     """
     from huggingface_hub import EvalResult
 
@@ -174,15 +176,15 @@ def model_index(reports: Sequence[EvalReport], dataset: str) -> list[Any]:
                             task_type="text-generation",
                             task_name="imitation of the voice",
                             dataset_type=dataset,
-                            dataset_name=report.title,
-                            dataset_config=report.name,  # what tells results apart
-                            dataset_args={"n": result.n},
+                            dataset_name="Windows of states; each metric names its own",
                             metric_type=name,
-                            metric_name=f"{title} ({result.decoding.label})",
+                            metric_name=f"{title} ({result.decoding.label}): {report.title}",
                             metric_value=round(metric.value, 4),
-                            metric_args=_metric_args(result, metric),
+                            metric_args={
+                                "report": report.name, "n": result.n, **_metric_args(result, metric)
+                            },
                         )
-                    )
+                    )  # fmt: skip
     return found
 
 
