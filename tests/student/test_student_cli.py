@@ -81,6 +81,7 @@ def test_it_is_scored_by_whole_laws(student: Path, summaries: Path, tmp_path: Pa
         (["distil", "--out", "x", "--teacher", "none"], r"training\.json: no such file"),
         (["speak", "none.json", "--shape", "convergence"], "no such file"),
         (["speak", "none.json"], "either --shape or --data"),
+        (["evaluate", "none.json", "--data", "none.jsonl", "--out", "."], "is a folder"),
     ],
 )
 def test_what_cannot_be_done_is_refused(args, about, tmp_path, monkeypatch) -> None:

@@ -147,6 +147,7 @@ def evaluate(
     """
     from ..errors import InputError
     from ..evaluation.report import read_report, write_report
+    from ..files import check_file_place
     from ..student.evaluate import exact_report
     from ..student.export import read_student, row_laws, summary_laws
     from ..teacher.data import facts_of_file
@@ -155,6 +156,7 @@ def evaluate(
 
     if target not in ("initial", "learned"):
         raise InputError(f"--target {target}: use initial or learned")
+    check_file_place(out)
     found = read_student(student)
     kept = read_summaries(data)
     kept = kept.take(~for_fitting(kept.id))
