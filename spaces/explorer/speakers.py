@@ -148,14 +148,15 @@ class StudentSpeaker:
 
 
 def find_students(students: Path) -> tuple[list[Speaker], str]:
-    """Return the students in a folder, and a sentence on one that cannot be shown."""
+    """Return the students in a folder, and a sentence on each that cannot be shown."""
     found: list[Speaker] = []
+    unusable = []
     for folder in sorted(p for p in students.glob("*") if p.is_dir()):
         try:
             found.append(StudentSpeaker(folder))
         except (InputError, OSError, AttributeError) as error:
-            return found, f"A student is not shown: {error}."
-    return found, ""
+            unusable.append(f"A student is not shown: {error}.")
+    return found, " ".join(unusable)
 
 
 _SHOWN = {

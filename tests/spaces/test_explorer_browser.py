@@ -229,10 +229,13 @@ def choose(page, label, option):
 
 def test_a_bad_upload_is_answered_with_a_sentence_and_a_good_one_is_shown(visit, space, tmp_path):
     page = visit("phone")
+    playwright.expect(page.locator("#upload").locator("..")).to_contain_text(".jsonl")
+    example = page.get_by_label("Example", exact=True)
     bad = tmp_path / "bad.csv"
     bad.write_text("<script>alert(1)</script>,b\n1,2\n")
     page.locator("#upload input[type=file]").set_input_files(bad)
     expect(page, "#upload-message [role=alert]").to_contain_text("bad.csv: no column t")
+    assert example.input_value()  # the example is still what is shown
     assert page.locator("#upload-message script").count() == 0
     expect(page, "#verdict .verdict").to_be_visible()
     page.get_by_label("Remove this file").or_(page.get_by_label("Clear")).first.click()
@@ -242,6 +245,10 @@ def test_a_bad_upload_is_answered_with_a_sentence_and_a_good_one_is_shown(visit,
     page.locator("#upload input[type=file]").set_input_files(good)
     expect(page, "#upload-message .note").to_contain_text("good.csv: 70 rows read")
     expect(page, "#overview figcaption small").to_contain_text("70 states")
+    playwright.expect(example).to_have_value("")
+    choose(page, "Example", "falling energy")
+    playwright.expect(example).to_have_value("falling energy")
+    playwright.expect(page.locator("#upload-message .note")).to_have_count(0)
 
 
 def test_the_thermometer_says_that_a_score_needs_its_decoding(visit):

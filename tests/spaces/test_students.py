@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def test_a_student_that_was_changed_is_not_shown_and_that_is_said(
         (tmp_path / "bad" / name).write_text(text.replace("0.4", "0.5", 1))
     found, missing = speakers.find_students(tmp_path)
     assert found == [] and "A student is not shown" in missing and "checksum" in missing
+    shutil.copytree(students / "small", tmp_path / "good")  # behind the bad one
+    (who,), again = speakers.find_students(tmp_path)
+    assert who.name == "Student of the initial law" and again == missing
     assert speakers.find_students(tmp_path / "none") == ([], "")
 
 

@@ -21,6 +21,7 @@ from eisv_lumen.trajectory.windows import WINDOW, classify
 __all__ = ["build", "explain_file", "explain_states"]
 
 LEAST, MOST = 4, 60
+KINDS = "CSV, Parquet, JSON lines (.jsonl), anima.db"
 INTRO = """
 **Lumen** is a small agent in a Raspberry Pi. Every few seconds it logs how it is, in four numbers.
 Slide a **window** of states along such a log: nine rules, tried in order, give the window a
@@ -69,9 +70,9 @@ def _as_json(found: Explanation) -> dict:
 
 
 def explain_file(path: str | None, start: float, window: float) -> dict:
-    """Explain one window of an uploaded CSV, Parquet file or anima.db."""
+    """Explain one window of an uploaded CSV, Parquet or JSON lines file, or anima.db."""
     if path is None:
-        raise gr.Error("give a CSV or Parquet file, or an anima.db", print_exception=False)
+        raise gr.Error(f"give a file: {KINDS}", print_exception=False)
     try:
         series, remark = read_series(path)
     except InputError as error:
@@ -88,14 +89,14 @@ def _chosen(example: str) -> tuple:
 
 
 def _uploaded(path: str | None) -> tuple:
-    """Open a visitor's file; where it cannot be used, say why and leave the page as it is."""
+    """Open a visitor's file, of no example; where it cannot be used, say why and change nothing."""
     if path is None:
-        return gr.skip(), gr.skip(), gr.skip(), ""
+        return gr.skip(), gr.skip(), gr.skip(), "", gr.skip()
     try:
         series, remark = read_series(path)
-        return (*_opened(place(series, 0, WINDOW)), note(remark))
+        return (*_opened(place(series, 0, WINDOW)), note(remark), None)
     except InputError as error:
-        return gr.skip(), gr.skip(), gr.skip(), note(str(error), "alert")
+        return gr.skip(), gr.skip(), gr.skip(), note(str(error), "alert"), gr.skip()
 
 
 # A slider needs room to move: a series as short or as long as its window gets one idle step.
@@ -154,7 +155,7 @@ def build() -> None:
                 info="A run like Lumen's log, or a stretch that holds one shape.",
             )
             upload = gr.File(
-                label="Or your own: CSV, Parquet, anima.db",
+                label=f"Or your own: {KINDS}",
                 file_types=FILE_TYPES,
                 height=150,
                 elem_id="upload",
@@ -194,11 +195,11 @@ def build() -> None:
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     told = {"fn": say, "inputs": [view, temperature, seed], "outputs": said}
     opened = [view, position, size, message]
-    for event, fn, inputs in (
-        (example.input, _chosen, example),
-        (upload.upload, _uploaded, upload),
+    for event, fn, inputs, outputs in (
+        (example.input, _chosen, example, opened),
+        (upload.upload, _uploaded, upload, [*opened, example]),
     ):
-        event(fn, inputs, opened, **quiet).then(_drawn, view, drawn, **quiet).then(
+        event(fn, inputs, outputs, **quiet).then(_drawn, view, drawn, **quiet).then(
             shapes_along, view, strip_html, **quiet
         ).then(**told, **quiet)
     upload.clear(lambda: "", None, message, **quiet)
