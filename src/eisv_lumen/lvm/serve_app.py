@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict, dataclass
+from json import JSONDecodeError
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Request
@@ -146,6 +147,9 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, problem: RequestValidationError) -> JSONResponse:
         first = problem.errors()[0]
+        if isinstance(broken := problem.__cause__, JSONDecodeError):
+            where = f"line {broken.lineno}, column {broken.colno}"
+            return error(422, f"the body is not JSON ({where}: {broken.msg})")
         place = ".".join(str(part) for part in first["loc"] if part != "body")
         return error(422, f"{place}: {first['msg']}" if place else str(first["msg"]))
 
