@@ -62,6 +62,7 @@ def windows(
     """
     from ..cluster.build import build_windows
     from ..cluster.workers import hire
+    from ..trajectory.sources.common import counted
 
     def say(text: str) -> None:
         typer.echo(text, err=True)
@@ -74,11 +75,12 @@ def windows(
         print_json(asdict(built))
         return
     typer.echo(
-        f"{built.windows:,} windows of {built.states:,} states and {built.agents:,} agents in "
-        f"{built.parts:,} files; {built.null_rows:,} rows had a NULL"
+        f"{counted(built.windows, 'window')} of {counted(built.states, 'state')} and "
+        f"{counted(built.agents, 'agent')} in {counted(built.parts, 'file')}; "
+        f"{counted(built.null_rows, 'row')} had a NULL"
     )
     typer.echo(
-        f"{built.workers} workers, at most {built.peak_memory / 1e6:.0f} MB each; "
+        f"{counted(built.workers, 'worker')}, at most {built.peak_memory / 1e6:.0f} MB each; "
         f"{built.bytes_in / 1e6:.0f} MB read, {built.bytes_scratch / 1e6:.0f} MB sorted anew, "
         f"{built.bytes_out / 1e6:.0f} MB written; "
         + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in built.wall_s.items()),

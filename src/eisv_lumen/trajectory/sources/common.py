@@ -15,7 +15,15 @@ import numpy.typing as npt
 from ...errors import InputError
 from ..series import Series
 
-__all__ = ["Expressions", "Report", "Source", "in_time_order", "parse_times", "text_lines"]
+__all__ = [
+    "Expressions",
+    "Report",
+    "Source",
+    "counted",
+    "in_time_order",
+    "parse_times",
+    "text_lines",
+]
 
 Floats = npt.NDArray[np.float64]
 Where = Callable[[int], str]
@@ -52,18 +60,19 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Say in words what is worth saying."""
-        yield f"{_count(self.rows, 'row')} read, {_count(self.agents, 'agent')}"
+        yield f"{counted(self.rows, 'row')} read, {counted(self.agents, 'agent')}"
         if self.null_rows:
-            yield f"{_count(self.null_rows, 'row')} with a NULL skipped"
+            yield f"{counted(self.null_rows, 'row')} with a NULL skipped"
         if self.moved:
-            yield f"{_count(self.moved, 'row')} moved by sorting by time"
+            yield f"{counted(self.moved, 'row')} moved by sorting by time"
         if self.clamped:
-            yield f"{_count(self.clamped, 'value')} outside [0, 1] clamped"
+            yield f"{counted(self.clamped, 'value')} outside [0, 1] clamped"
         if self.agents_dropped:
-            yield f"{_count(self.agents_dropped, 'agent')} with too few updates dropped"
+            yield f"{counted(self.agents_dropped, 'agent')} with too few updates dropped"
 
 
-def _count(n: int, what: str) -> str:
+def counted(n: int, what: str) -> str:
+    """Return a number with what it counts, as in 1 row, 2,000 rows."""
     return f"{n:,} {what}{'s' * (n != 1)}"
 
 
