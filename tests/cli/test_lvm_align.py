@@ -131,3 +131,33 @@ def test_retrieve_measures_both_stages(folder: Path) -> None:
         CliRunner().invoke(
             app, ["retrieve", str(folder / "test"), "--first", "moon"], catch_exceptions=False
         )
+
+
+@pytest.mark.parametrize("command", ["align", "retrieve"])
+def test_a_folder_that_holds_no_model_is_called_that(command: str, folder: Path) -> None:
+    sets = {
+        "align": [folder, "--validation", folder / "validation", "--test", folder / "test"],
+        "retrieve": [folder / "test", "--first", folder],
+    }
+    with pytest.raises(InputError, match=r": no config\.json there, so no model; give a folder"):
+        run(command, *sets[command])
+
+
+def test_no_bar_of_weights_stands_among_what_is_said(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers.utils import logging
+
+    from eisv_lumen.lvm.models import MODELS
+
+    kind = MODELS["predictor"]
+    dim = ROTATION.sample(1, 20, seed=0).dim
+    kind(kind.config_class(dim=dim, width=16, layers=1, heads=2)).save_pretrained(
+        tmp_path / "model"
+    )
+    capfd.readouterr()
+    logging.enable_progress_bar()
+    app(["retrieve", str(folder / "test"), "--first", str(tmp_path), "--k", "5"],
+        standalone_mode=False)  # fmt: skip
+    said = capfd.readouterr()
+    assert "Contain@5" in said.out and said.err == f"{tmp_path}\n"

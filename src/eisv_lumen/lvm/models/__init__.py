@@ -12,6 +12,7 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import PreTrainedConfig
+from transformers.utils import logging
 
 from ...errors import InputError
 from .base import LvmConfig, PredictorOutput, VectorModel
@@ -55,6 +56,12 @@ def load_predictor(source: str | os.PathLike[str], **hub: Any) -> VectorModel:
     """
     inner = Path(source) / "model"
     place = str(inner if inner.is_dir() else source)
+    if Path(place).is_dir() and not (Path(place) / "config.json").is_file():
+        raise InputError(
+            f"{source}: no config.json there, so no model; give a folder that "
+            "`eisv-lumen lvm train` has finished"
+        )
+    logging.disable_progress_bar()
     try:
         raw, _ = PreTrainedConfig.get_config_dict(place, **hub)
         kind = str(raw.get("model_type", ""))
