@@ -190,6 +190,15 @@ def test_a_bad_time_is_named_by_its_row(tmp_path):
         read_states(write(tmp_path / "log.parquet", cells | {"timestamp": [1, 2, 3]}))
 
 
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_a_csv_in_utf_16_is_called_that(tmp_path, order):
+    path = tmp_path / "log.csv"
+    path.write_bytes("\ufefft,E,I,S,V\n0,.1,.2,.3,.4\n".encode(order))
+    for read in (read_states, lambda p: list(classify_file(p)), column_names):
+        with pytest.raises(InputError, match=r"log\.csv: is in UTF-16; save it as CSV in UTF-8"):
+            read(path)
+
+
 def test_text_among_the_numbers_of_a_csv_is_named_by_its_row(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("note,t,E,I,S,V\n,0,0.1,0.2,0.3,0.1\nx,1,0.1,high,0.3,0.1\n")

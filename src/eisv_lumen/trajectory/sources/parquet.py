@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -220,6 +221,16 @@ class _reading:
             raise InputError(f"{self.path}: names of columns are not UTF-8") from error
 
 
+def _refuse_utf16(path: str | os.PathLike[str]) -> None:
+    """Refuse a CSV file that begins with UTF-16's mark, as spreadsheets save "Unicode text"."""
+    with Path(path).open("rb") as file:
+        if file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
+            raise InputError(
+                f"{path}: is in UTF-16; save it as CSV in UTF-8, or convert it: "
+                f"iconv -f UTF-16 -t UTF-8 {path} > utf-8.csv"
+            )
+
+
 def _open(
     path: str | os.PathLike[str],
 ) -> tuple[pa.Schema, Callable[[list[str]], Iterator[pa.RecordBatch]]]:
@@ -227,6 +238,7 @@ def _open(
     if Path(path).suffix.lower() == ".csv":
         from pyarrow import csv
 
+        _refuse_utf16(path)
         read = csv.ReadOptions(use_threads=False, block_size=8 << 20)
         with csv.open_csv(path, read_options=read) as first:
             schema = first.schema
