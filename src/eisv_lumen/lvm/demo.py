@@ -136,8 +136,8 @@ def meaning(reports: list[AlignmentReport]) -> str:
             f"{gate.margin:+.2f} bits [{gate.margin_low:+.2f}, {gate.margin_high:+.2f}] of "
             f"{gate.ceiling:.1f}."
         )
-    if not gate.passed:
-        lines.append("A demo's text teaches a ranker little; README says what more of it does.")
+        if name == "ranker" and not gate.passed:
+            lines.append("A demo's text teaches a ranker little; README says what more of it does.")
     return "\n".join(lines)
 
 
