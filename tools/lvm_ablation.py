@@ -38,18 +38,18 @@ from eisv_lumen.lvm.train import train
 from .lvm_claim import CORPORA
 from .lvm_results import MODELS, OUT, SEEDS, Run, say, sets, training_set
 
+UNCUT = "uncut"
+"""The part that learns from `train` alone."""
 PARTS: dict[str, dict[str, Any]] = {
     "weights": {"crowding": False, "rank": 0, "hidden": 0},
     "crowding": {"rank": 0, "hidden": 0},
     "earlier": {"rank": 64, "hidden": 0},
     "network": {"rank": 0},
     "unheard": {"heard": 0},
-    "uncut": {},
+    UNCUT: {},
     "whole": {},
 }
 """Fields laid over `model` of the ranker's recipe; the weights of the lags are learned in all."""
-UNCUT = "uncut"
-"""The part that learns from `train` alone."""
 FLOOR = "floor"
 TUNED = ("spread", "price", "ranks")
 """Few numbers, fitted to validation articles corpus by corpus: the floor in units of the spread of

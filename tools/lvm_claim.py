@@ -1,4 +1,4 @@
-"""The claim about the ranker: bits of the next chunk over each floor, on fresh articles."""
+"""The claim about the ranker: bits of the next chunk over each floor, on fresh and test articles."""
 
 from __future__ import annotations
 
