@@ -1,4 +1,4 @@
-"""The claim about the ranker: bits of the next chunk over each floor, on fresh and test articles."""
+"""The claim about the ranker: bits of the next chunk over each floor, on articles kept out."""
 
 from __future__ import annotations
 
