@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ __all__ = [
     "STATE",
     "begin",
     "finished",
+    "is_first",
     "last_checkpoint",
     "remove",
     "replacing",
@@ -36,6 +38,11 @@ CHECKPOINTS: Final = "checkpoints"
 STATE: Final = "trainer_state.json"
 """Of a checkpoint; the last file that Trainer writes there."""
 _RUN: Final = "run.json"
+
+
+def is_first() -> bool:
+    """Return whether this process is the one that writes and reports; the only one is."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def finished(folder: Path, run: dict[str, Any]) -> dict[str, Any] | None:

@@ -63,13 +63,13 @@ def train(
 
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher train v4 --out runs/v4
     """
+    from ..run_folder import is_first
     from ..teacher.data import (
         corpus_of_windows,
         facts_of_file,
         recipe_corpora,
         recipe_examples,
     )
-    from ..teacher.ranks import is_first
     from ..teacher.recipe import load_recipe
     from ..teacher.train import check_recipe
     from ..teacher.train import train as run
@@ -123,9 +123,10 @@ def evaluate(
     """
     from ..evaluation.report import write_report
     from ..files import check_file_place
+    from ..run_folder import is_first
     from ..teacher.data import read_corpus
     from ..teacher.evaluate import teacher_report
-    from ..teacher.ranks import is_first, together
+    from ..teacher.ranks import together
     from .evaluate import show_report
 
     def say(text: str) -> None:

@@ -1,19 +1,18 @@
-"""What a run is known by, what it leaves, and which process speaks for it."""
+"""What a run is known by, and what it leaves."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 
 from ..files import read_json
-from ..run_folder import replacing
+from ..run_folder import is_first, replacing
 from .models import VectorModel, load_predictor
 from .sequences import SequenceSet
 
-__all__ = ["digest", "is_main", "save_model", "say", "take_saved"]
+__all__ = ["digest", "save_model", "say", "take_saved"]
 
 
 def digest(sequences: SequenceSet) -> str:
@@ -46,10 +45,6 @@ def take_saved(model: VectorModel, folder: Path) -> None:
             setattr(model.config, name, saved[name])
 
 
-def is_main() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 def say(text: str) -> None:
-    if is_main():
+    if is_first():
         print(text, file=sys.stderr, flush=True)

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from ..errors import InputError
 from ..files import read_json, write_json
-from ..run_folder import CHECKPOINTS, MODEL, STATE, last_checkpoint
+from ..run_folder import CHECKPOINTS, MODEL, STATE, is_first, last_checkpoint
 from .curriculum import Attempt, attempts, shortfalls, top_share
 from .mini import mini_test
 from .models import VectorModel
 from .recipe import Recipe
-from .runs import is_main, say, take_saved
+from .runs import say, take_saved
 from .sequences import SequenceSet
 from .stopping import Stops, is_over, kept_step, verdict
 from .table import WindowTable
@@ -129,7 +129,7 @@ class StagedRun:
             "readings": readings,
             "log": state["log_history"],
         }
-        if is_main():
+        if is_first():
             model.save_pretrained(place / MODEL)
             write_json(place / _ATTEMPT, found)
         return found

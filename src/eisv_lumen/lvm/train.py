@@ -17,11 +17,11 @@ from huggingface_hub.errors import StrictDataclassError
 from ..errors import InputError
 from ..evaluation.report import installed_versions
 from ..files import write_json
-from ..run_folder import CHECKPOINTS, MODEL, RECORD, begin, finished, remove
+from ..run_folder import CHECKPOINTS, MODEL, RECORD, begin, finished, is_first, remove
 from .mini import mini_test
 from .models import MODELS, VectorModel
 from .recipe import Recipe, check_recipe
-from .runs import digest, is_main, save_model, say
+from .runs import digest, save_model, say
 from .sequences import SequenceSet
 from .splits import check_disjoint
 from .stages import StagedRun
@@ -101,7 +101,7 @@ def train(
     if done is not None:
         say(f"{folder}: already trained")
         return done
-    if is_main():
+    if is_first():
         begin(folder, run, resume)
     parameters = sum(p.numel() for p in model.parameters())
     say(f"{recipe.name}: {parameters} parameters, {len(table)} windows, {len(held)} to test on")
@@ -121,7 +121,7 @@ def train(
         "readings": mini_test(model.eval(), held.to(model.device)),
         "stages": stages,
     }
-    if is_main():
+    if is_first():
         save_model(model, folder / MODEL)
         write_json(folder / RECORD, record)
         remove(folder / CHECKPOINTS)

@@ -7,15 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["deal", "is_first", "together"]
+__all__ = ["deal", "together"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def is_first() -> bool:
-    """Return whether this process is the one that reports; the only one is."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager

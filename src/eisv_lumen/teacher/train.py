@@ -16,6 +16,7 @@ from ..run_folder import (
     RECORD,
     begin,
     finished,
+    is_first,
     last_checkpoint,
     remove,
     replacing,
@@ -79,12 +80,11 @@ def train(
     run = {"recipe": recipe.model_dump(mode="json"), "data_sha256": examples.digest()} | (
         facts or {}
     )
-    is_main = int(os.environ.get("RANK", "0")) == 0
     done = finished(folder, run) if resume else None
     if done is not None:
-        say(f"{folder}: already trained", is_main)
+        say(f"{folder}: already trained", is_first())
         return done
-    say(f"device {placement.device}, {placement.dtype}: {placement.reason}", is_main)
+    say(f"device {placement.device}, {placement.dtype}: {placement.reason}", is_first())
     frozen = placement.dtype if lora is not None else "float32"
     model, tokenizer = load_base(
         recipe.base, recipe.data.style, recipe.seed, recipe.model, dtype=frozen
@@ -92,8 +92,11 @@ def train(
     if placement.device == "mps":
         model.to("mps")
     rows, counts = training_rows(tokenizer, examples, recipe.training.get("max_length", 512))
-    say(f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out", is_main)
-    if is_main:
+    say(
+        f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out",
+        is_first(),
+    )
+    if is_first():
         begin(folder, run, resume)
 
     from transformers import PrinterCallback
@@ -113,7 +116,7 @@ def train(
     trainer.remove_callback(PrinterCallback)
     checkpoint = last_checkpoint(folder / CHECKPOINTS)
     if checkpoint:
-        say(f"resuming from {checkpoint.name}", is_main)
+        say(f"resuming from {checkpoint.name}", is_first())
     with stay_awake():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.wait_for_everyone()
@@ -130,7 +133,7 @@ def train(
             [entry["step"], entry["loss"]] for entry in trainer.state.log_history if "loss" in entry
         ],
     }
-    if is_main:
+    if is_first():
         _save(trainer.model, tokenizer, recipe, folder / MODEL)
         write_json(folder / RECORD, record)
         remove(folder / CHECKPOINTS)
