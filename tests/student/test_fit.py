@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from eisv_lumen.evaluation.baselines import constant, ignorant
 from eisv_lumen.expression.coherence import coherence
@@ -74,6 +75,28 @@ def test_a_network_learns_to_read_and_repeats_itself(law_rows):
     )
     assert net.n_states == (4,)
     np.testing.assert_array_equal(net.hidden[:, 0], 0)  # what never varies is not read
+
+
+def test_a_fit_is_the_same_for_any_number_of_threads(law_rows):
+    rng = np.random.default_rng(5)
+    laws = rng.dirichlet(np.full(9, 0.2), 150) @ PMF
+    shape, summary = summaries_like_real(3000, 23)
+    begins = (PMF @ BEGINNINGS)[shape]
+    recipe = NetRecipe(steps=200)
+
+    def fit(threads):
+        torch.set_num_threads(threads)
+        rows = fit_mixed_rows(laws, np.full(150, 1 / 150), law_rows, steps=20)
+        net = fit_net(summary, begins, law_rows, BEGINNINGS, recipe)
+        return rows.weights.tobytes(), net.hidden.tobytes(), torch.get_num_threads()
+
+    before = torch.get_num_threads()
+    try:
+        (*one, _), (*two, left) = fit(1), fit(2)
+    finally:
+        torch.set_num_threads(before)
+    assert one == two
+    assert left == 2  # what the caller had set
 
 
 def test_beginnings_partition_the_support():
