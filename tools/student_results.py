@@ -27,7 +27,11 @@ from eisv_lumen.teacher.data import target_laws
 from eisv_lumen.teacher.prompt import render_summaries
 from eisv_lumen.teacher.score import expression_pmf
 from eisv_lumen.trajectory.dataset import synthesize, windows_from_table
-from eisv_lumen.trajectory.lumen_like import balanced_windows, round_as_real, summaries_like_real
+from eisv_lumen.trajectory.lumen_like import (
+    balanced_windows,
+    summaries_like_real,
+    synthetic_summaries,
+)
 from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +40,7 @@ OUT = ROOT / "results" / "student"
 COMMAND = "python -m tools.student_results"
 LIKE, LIKE_SEED = 240, 128
 """Lumen-like summaries for evaluation, and their seed: the test part of the teachers' recipes."""
-PER_SHAPE, SYNTHETIC_SEED, STATES = 12, 9_000, 4
+PER_SHAPE, SYNTHETIC_SEED = 12, 9_000
 VALIDATION, VALIDATION_SEED = 3_600, 127
 
 Floats = np.ndarray
@@ -65,21 +69,16 @@ def main() -> None:
 
 def evaluation_sets() -> dict[str, Set]:
     """Return summaries of windows of four states: synthetic, Lumen-like, and the real half."""
-    made = windows_from_table(
-        synthesize(dict.fromkeys(SHAPES, PER_SHAPE), window=STATES, seed=SYNTHETIC_SEED)
-    )
-    shape, summary = summaries_like_real(LIKE, LIKE_SEED)
     sets: dict[str, Set] = {
         "synthetic": (
-            made.shape,
-            round_as_real(made.summary),
-            {"windows": f"synthetic, {STATES} states", "per_shape": PER_SHAPE,
-             "seed": SYNTHETIC_SEED},
+            *synthetic_summaries(PER_SHAPE * len(SHAPES), SYNTHETIC_SEED),
+            {"windows": "synthetic, 4 states", "per_shape": PER_SHAPE, "seed": SYNTHETIC_SEED},
         ),
         "lumen-like": (
-            shape, summary, {"windows": "Lumen-like summaries", "n": LIKE, "seed": LIKE_SEED},
+            *summaries_like_real(LIKE, LIKE_SEED),
+            {"windows": "Lumen-like summaries", "n": LIKE, "seed": LIKE_SEED},
         ),
-    }  # fmt: skip
+    }
     if REAL.is_file():
         kept = read_summaries(REAL)
         kept = kept.take(~for_fitting(kept.id))

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from eisv_lumen.errors import InputError
+from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.teacher.data import PARTS, Corpus, recipe_corpora, recipe_examples, target_laws
 from eisv_lumen.teacher.recipe import DataRecipe, load_recipe, recipe_names, sft_config
 from eisv_lumen.teacher.train import check_recipe
@@ -168,6 +169,24 @@ def test_balanced_summaries_come_before_the_natural_mix_and_in_training_alone():
     assert sorted(examples.prompts[5:]) == sorted(corpora["train"].prompts)
 
 
+def test_synthetic_summaries_stand_among_those_in_the_natural_mix_and_in_training_alone():
+    data = load_recipe("tiny-blind-summary").data.model_copy(
+        update={"n": 300, "named_first": 0, "balanced_first": 0, "synthetic_among": 95}
+    )
+    corpora = recipe_corpora(data)
+    assert {name: len(corpus) for name, corpus in corpora.items()} == {
+        "train": 395,
+        "validation": 300,
+        "test": 300,
+    }
+    drift = SHAPES.index("drift_dissonance")  # which only a synthetic window has
+    assert (corpora["train"].shape == drift).sum() == 10
+    examples = recipe_examples(data, corpora["train"])
+    places = np.flatnonzero(examples.shape == drift)
+    assert places.max() - places.min() > 200  # not in a block
+    assert sorted(examples.prompts) == sorted(corpora["train"].prompts)
+
+
 def test_shorter_windows_come_first_shortest_before_all_and_in_training_alone():
     data = load_recipe("tiny-blind-series").data.model_copy(
         update={"per_shape": 4, "named_first": 3, "shorter_first": {6: 2, 4: 3}}
@@ -196,6 +215,7 @@ def test_ones_own_windows_have_no_balanced_part_to_come_first():
     [
         ("whole: 3\n  draws: 2", "whole=3 of draws=2 answers: give at most all"),
         ("balanced_first: 5", "balanced_first is for source summaries"),
+        ("synthetic_among: 5", "synthetic_among is for source summaries"),
         ("shorter_first: {20: 5}", "give fewer states than window=20"),
         ("shorter_first: {1: 5}", "greater than or equal to 2"),
     ],

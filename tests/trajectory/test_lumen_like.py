@@ -21,7 +21,9 @@ from eisv_lumen.trajectory.lumen_like import (
     constants,
     lumen_like,
     lumen_log,
+    round_as_real,
     summaries_like_real,
+    synthetic_summaries,
     write_anima_db,
 )
 from eisv_lumen.trajectory.series import windows_from_arrays
@@ -163,6 +165,19 @@ def test_summaries_are_rounded_as_the_real_ones_and_labelled_by_the_rules():
     assert void.any() and (summary[void, 9] >= 0.05).all()
     again = summaries_like_real(4_000, seed=2)
     assert np.array_equal(again[0], shape) and np.array_equal(again[1], summary)
+
+
+def test_synthetic_summaries_are_balanced_rounded_and_follow_their_seed():
+    shape, summary = synthetic_summaries(95, seed=2)
+    assert np.bincount(shape, minlength=9).tolist() == [11] * 5 + [10] * 4
+    np.testing.assert_array_equal(summary, round_as_real(summary))
+    assert (summary[:, 0] == 4).all()
+    assert (summary[shape == SHAPES.index("void_rising"), 9] > 0.05).all()
+    again, other = synthetic_summaries(95, seed=2), synthetic_summaries(95, seed=3)
+    assert np.array_equal(again[1], summary) and not np.array_equal(other[1], summary)
+    assert synthetic_summaries(0, seed=2)[1].shape == (0, 14)
+    with pytest.raises(InputError, match="n=-1, seed=2"):
+        synthetic_summaries(-1, seed=2)
 
 
 def test_an_anima_db_reads_back_as_the_process(anima):

@@ -94,18 +94,20 @@ def ask(data: DataRecipe, n: int, seed: int) -> Asked:
     data
         What the teacher's recipe says of its data.
     n
-        Windows in all; balanced where the recipe balances them, and a quarter more of balanced ones
-        where it has some of them come first.
+        Windows in all; balanced where the recipe balances them. Of balanced and of synthetic ones a
+        quarter more each, where the recipe has some beside the natural mix.
     seed
         Their seed.
     """
     if data.source == "summaries":
-        from ..trajectory.lumen_like import balanced_summaries, summaries_like_real
+        from ..trajectory import lumen_like
 
-        shape, summary = summaries_like_real(n, seed)
+        parts = [lumen_like.summaries_like_real(n, seed)]
         if data.balanced_first:  # what it knows of rare shapes is not heard in their natural mix
-            more = balanced_summaries(n // 4, seed)
-            shape, summary = np.concatenate([shape, more[0]]), np.concatenate([summary, more[1]])
+            parts.append(lumen_like.balanced_summaries(n // 4, seed))
+        if data.synthetic_among:
+            parts.append(lumen_like.synthetic_summaries(n // 4, seed))
+        shape, summary = (np.concatenate(column) for column in zip(*parts, strict=True))
         return Asked(render_summaries(summary, data.style, shape), shape, summary)
     each = max(1, n // len(SHAPES))
     if data.source == "lumen_like":
@@ -214,7 +216,8 @@ def distil_law(
         from ..trajectory.lumen_like import summaries_like_real
 
         shape, summary = summaries_like_real(chosen.windows, chosen.seed)
-        begins = np.stack([law.pmf for law in laws]) @ BEGINNINGS
+        # No matrix product: the last bits of one depend on the number of threads.
+        begins = np.einsum("ij,jk->ik", np.stack([law.pmf for law in laws]), BEGINNINGS)
         net = fit_net(summary, begins[shape], rows, BEGINNINGS, chosen.net)
     record = {
         "teacher": {"law": target},

@@ -203,18 +203,30 @@ def recipe_corpora(data: DataRecipe, names: Sequence[str] = tuple(PARTS)) -> dic
 
 
 def _summaries(data: DataRecipe, training: bool, seed: int) -> Corpus:
-    """Return summaries of a run of the process; in training, balanced ones before them."""
-    from ..trajectory.lumen_like import balanced_summaries, summaries_like_real
+    """Return summaries of a run of the process.
+
+    In training synthetic ones stand among them, and balanced ones come before.
+    """
+    from ..trajectory.lumen_like import (
+        balanced_summaries,
+        summaries_like_real,
+        synthetic_summaries,
+    )
 
     n = data.n if training else min(data.n, 9 * _HELD_OUT)
     if n == 0:
         raise InputError("data.n is 0: say how many summaries")
     parts = [summaries_like_real(n, seed)]
-    if training and data.balanced_first:
-        parts.insert(0, balanced_summaries(data.balanced_first, seed))
+    if training:
+        parts = [
+            balanced_summaries(data.balanced_first, seed),
+            *parts,
+            synthetic_summaries(data.synthetic_among, seed),
+        ]
     shape, summary = (np.concatenate(column) for column in zip(*parts, strict=True))
     prompts = render_summaries(summary, data.style, shape)
-    return Corpus(prompts, shape, tuple(len(part[0]) for part in parts))
+    first = data.balanced_first if training else 0
+    return Corpus(prompts, shape, (first, len(shape) - first))
 
 
 def _balanced(data: DataRecipe, training: bool, seed: int) -> Corpus:

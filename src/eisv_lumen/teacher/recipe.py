@@ -59,7 +59,8 @@ class DataRecipe(BaseModel):
     many windows a shape come before those of `window` states: ranges and peaks are found sooner
     among few states, and what finds them finds them among many. `balanced_first`: so many
     summaries, balanced over the shapes, come before those in the natural mix, which shows rare
-    shapes rarely. All take `train_sampling_strategy: sequential` to come first.
+    shapes rarely. All take `train_sampling_strategy: sequential` to come first. `synthetic_among`:
+    so many summaries of synthetic windows stand among those in the natural mix.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,6 +80,7 @@ class DataRecipe(BaseModel):
     named_first: int = Field(0, ge=0)
     shorter_first: dict[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=1)]] = {}
     balanced_first: int = Field(0, ge=0)
+    synthetic_among: int = Field(0, ge=0)
     target: Literal["initial", "learned"] = "initial"
     seed: int = Field(42, ge=0)
 
@@ -88,6 +90,8 @@ class DataRecipe(BaseModel):
             raise ValueError(f"whole={self.whole} of draws={self.draws} answers: give at most all")
         if self.balanced_first and self.source != "summaries":
             raise ValueError("balanced_first is for source summaries; lumen_like is balanced")
+        if self.synthetic_among and self.source != "summaries":
+            raise ValueError("synthetic_among is for source summaries; blend mixes windows")
         if self.shorter_first and self.source != "lumen_like":
             raise ValueError("shorter_first is for source lumen_like")
         if any(states >= self.window for states in self.shorter_first):

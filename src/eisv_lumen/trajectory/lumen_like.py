@@ -1,4 +1,7 @@
-"""Windows of the Lumen-like process: balanced over the shapes, or as the study summarised them."""
+"""Windows of the Lumen-like process: balanced over the shapes, or as the study summarised them.
+
+Beside them synthetic windows, summarised alike.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from ..expression.vocabulary import SHAPES
 from .anima_log import write_anima_db
 from .lumen_process import constants, lumen_like, lumen_log
 from .series import Series, Windows, concatenate, windows_from_arrays
+from .synthetic import generate
 from .windows import STRIDE, WINDOW, classify
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "lumen_log",
     "round_as_real",
     "summaries_like_real",
+    "synthetic_summaries",
     "write_anima_db",
 ]
 
@@ -144,6 +149,42 @@ def balanced_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]
         return windows.shape, windows.take
 
     windows = _gather(missing, wanted, _run_seeds(seed, 4), run, _LAST)
+    return windows.shape, round_as_real(windows.summary)
+
+
+def synthetic_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Summarise synthetic windows of four states as the real ones are summarised.
+
+    Parameters
+    ----------
+    n
+        Number of windows; each of the nine shapes gets n / 9, the first of them one more where that
+        is no whole number.
+    seed
+        Seed (≥ 0).
+
+    Returns
+    -------
+    shape : ndarray, shape (n,), int8
+        Positions in `SHAPES`, in blocks.
+    summary : ndarray, shape (n, 14)
+        As by `summaries_like_real`.
+
+    Raises
+    ------
+    InputError
+        `n` or the seed is negative.
+    """
+    if n < 0 or seed < 0:
+        raise InputError(f"n={n}, seed={seed}: neither may be negative")
+    counts = n // len(SHAPES) + (np.arange(len(SHAPES)) < n % len(SHAPES))
+    seeds = np.random.SeedSequence(seed).generate_state(len(SHAPES))
+    windows = concatenate(
+        [
+            generate(shape, int(count), window=_LAST, seed=int(own))
+            for shape, count, own in zip(SHAPES, counts, seeds, strict=True)
+        ]
+    )
     return windows.shape, round_as_real(windows.summary)
 
 
