@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from eisv_lumen.errors import InputError
+from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.files import write_json
 from eisv_lumen.student import answers
 from eisv_lumen.student import distil as room
@@ -30,14 +31,14 @@ RECIPE = DistilRecipe(
 )
 
 
-def teacher_in(folder: Path, style: str) -> Path:
+def teacher_in(folder: Path, style: str, **more: int) -> Path:
     """Save an untrained teacher of one layer: a law of its own, unlike the voice's."""
     model, tokenizer = load_base(
         "tiny", style, 0, {"num_hidden_layers": 1, "hidden_size": 32, "intermediate_size": 64}
     )
     for saved in (model, tokenizer):
         saved.save_pretrained(folder / "model")
-    data = {"source": "summaries", "style": style, "n": 300, "seed": 1}
+    data = {"source": "summaries", "style": style, "n": 300, "seed": 1, **more}
     write_json(folder / "training.json", {"recipe": {"name": f"small-{style}", "data": data}})
     return folder
 
@@ -79,17 +80,33 @@ def test_a_blind_teachers_student_says_what_it_says(blind, distilled):
     assert apart < 0.25 * voice  # a row has 20 numbers: the voice's form, not a network's noise
 
 
-def test_a_sighted_teachers_rows_are_its_mean_laws(tmp_path):
-    folder = teacher_in(tmp_path / "teacher", "compact")
+@pytest.mark.parametrize("more", [{}, {"balanced_first": 8, "synthetic_among": 9}])
+def test_a_sighted_teachers_rows_are_its_mean_laws(tmp_path, more):
+    folder = teacher_in(tmp_path / "teacher", "compact", **more)
     distil(folder, tmp_path / "out", RECIPE)
     student = read_student(tmp_path / "out" / "student.json")
     assert "net" not in student.body
-    asked = ask(DataRecipe(source="summaries", style="compact", n=9), 200, RECIPE.seed)
-    shown = asked.take(asked.first_of_each(2))
-    laws = expression_pmf(load_teacher(folder, "cpu"), shown.prompts)
+    asked = ask(DataRecipe(source="summaries", style="compact", n=9, **more), 200, RECIPE.seed)
+    shown = np.concatenate(asked.first_of_each(2))
+    laws = expression_pmf(load_teacher(folder, "cpu"), asked.prompts_at(shown))
     laws /= laws.sum(1, keepdims=True)
-    found = np.stack([law.pmf for law in row_laws(student)])[shown.shape]
+    found = np.stack([law.pmf for law in row_laws(student)])[asked.shape[shown]]
     assert kl_rows(laws, found).mean() < 0.3
+
+
+def test_a_teacher_is_asked_of_what_it_was_taught_each_kind_by_itself():
+    data = DataRecipe(source="summaries", style="blind", n=9, balanced_first=8, synthetic_among=9)
+    asked = ask(data, 400, 5)
+    assert len(asked.prompts) == 600 and asked.synthetic == 100
+    lumen_like, synthetic = asked.first_of_each(3)
+    assert lumen_like.max() < 500 <= synthetic.min()
+    drift = SHAPES.index("drift_dissonance")  # which only a synthetic window has
+    assert np.bincount(asked.shape[synthetic]).tolist() == [3] * 9
+    assert np.bincount(asked.shape[lumen_like], minlength=9)[drift] == 0
+    plain = ask(data.model_copy(update={"synthetic_among": 0}), 400, 5)
+    assert plain.prompts == asked.prompts[:500]
+    (alone,) = plain.first_of_each(3)
+    assert np.array_equal(alone, lumen_like)
 
 
 def test_a_run_that_was_killed_asks_nothing_twice_and_ends_with_the_same_bytes(

@@ -136,7 +136,7 @@ def test_the_learned_target_has_heard_its_own_coherence():
 
 def test_a_blind_recipe_names_shapes_first_and_never_after():
     data = load_recipe("tiny-blind-summary").data.model_copy(
-        update={"n": 50, "named_first": 20, "balanced_first": 0}
+        update={"n": 50, "named_first": 20, "balanced_first": 0, "synthetic_among": 0}
     )
     corpus = recipe_corpora(data, ["train"])["train"]
     examples = recipe_examples(data, corpus)
@@ -152,7 +152,7 @@ def test_a_blind_recipe_names_shapes_first_and_never_after():
 
 def test_balanced_summaries_come_before_the_natural_mix_and_in_training_alone():
     data = load_recipe("tiny-blind-summary").data.model_copy(
-        update={"n": 400, "named_first": 5, "balanced_first": 83}
+        update={"n": 400, "named_first": 5, "balanced_first": 83, "synthetic_among": 0}
     )
     corpora = recipe_corpora(data)
     assert {name: len(corpus) for name, corpus in corpora.items()} == {

@@ -40,9 +40,11 @@ class DistilRecipe:
     Attributes
     ----------
     per_shape
-        Windows of each shape whose whole law is asked for, as far as there are so many.
+        Windows of each shape whose whole law is asked for, as far as there are so many; and as many
+        synthetic ones, where the teacher was taught some.
     whole
-        Windows in the teacher's own mix of shapes whose whole law is asked for (blind teachers).
+        Windows in the teacher's own mix of shapes whose whole law is asked for (blind teachers);
+        together they count twice as much as those of each shape.
     windows
         Windows in that mix of which the first two tokens are asked for; of as many, `per_shape`
         are picked.
@@ -71,19 +73,36 @@ class Asked:
     prompts : list of str
     shape : ndarray, shape (n,), int8
     summary : ndarray, shape (n, 14)
+    synthetic
+        Windows at the end that are synthetic ones among others.
     """
 
     prompts: list[str]
     shape: npt.NDArray[np.int8]
     summary: Floats
+    synthetic: int = 0
 
-    def take(self, index: npt.NDArray[np.intp]) -> Asked:
-        """Return the windows at `index`."""
-        return Asked([self.prompts[i] for i in index], self.shape[index], self.summary[index])
+    def prompts_at(self, index: npt.NDArray[np.intp]) -> list[str]:
+        """Return the prompts of the windows at `index`."""
+        return [self.prompts[i] for i in index]
 
-    def first_of_each(self, n: int) -> npt.NDArray[np.intp]:
-        """Return the positions of the first `n` windows of each shape that there is."""
-        return np.concatenate([np.flatnonzero(self.shape == c)[:n] for c in range(len(SHAPES))])
+    def first_of_each(self, n: int) -> list[npt.NDArray[np.intp]]:
+        """Return the positions of the first `n` windows of each shape: of others, and of synthetic.
+
+        Where no windows are synthetic among others, the list has one array.
+        """
+        end = len(self.prompts)
+        ranges = [(0, end - self.synthetic), (end - self.synthetic, end)]
+        return [
+            np.concatenate(
+                [
+                    start + np.flatnonzero(self.shape[start:stop] == c)[:n]
+                    for c in range(len(SHAPES))
+                ]
+            )
+            for start, stop in ranges
+            if stop > start
+        ]
 
 
 def ask(data: DataRecipe, n: int, seed: int) -> Asked:
@@ -105,10 +124,10 @@ def ask(data: DataRecipe, n: int, seed: int) -> Asked:
         parts = [lumen_like.summaries_like_real(n, seed)]
         if data.balanced_first:  # what it knows of rare shapes is not heard in their natural mix
             parts.append(lumen_like.balanced_summaries(n // 4, seed))
-        if data.synthetic_among:
-            parts.append(lumen_like.synthetic_summaries(n // 4, seed))
+        synthetic = n // 4 if data.synthetic_among else 0
+        parts.append(lumen_like.synthetic_summaries(synthetic, seed))
         shape, summary = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Asked(render_summaries(summary, data.style, shape), shape, summary)
+        return Asked(render_summaries(summary, data.style, shape), shape, summary, synthetic)
     each = max(1, n // len(SHAPES))
     if data.source == "lumen_like":
         from ..trajectory.lumen_like import balanced_windows
@@ -164,19 +183,19 @@ def distil(
     net = None
     if data.style == "blind":
         natural = np.arange(min(chosen.whole, len(asked.prompts)))
-        picked = np.concatenate([natural, balanced])
-        weight = np.repeat([2 / 3, 1 / 3], [natural.size, balanced.size])
-        weight /= np.repeat([natural.size, balanced.size], [natural.size, balanced.size])
-        laws = teacher.laws("whole", asked.take(picked).prompts)
+        parts = [(2.0, natural), *((1.0, part) for part in balanced)]
+        weight = np.concatenate([np.full(part.size, share / part.size) for share, part in parts])
+        laws = teacher.laws("whole", asked.prompts_at(np.concatenate([p for _, p in parts])))
         say("fitting the rows")
-        rows, mixed = law, fit_mixed_rows(laws, weight, law, steps=chosen.row_steps)
+        rows = law
+        mixed = fit_mixed_rows(laws, weight / weight.sum(), law, steps=chosen.row_steps)
         begins = teacher.beginnings("begins", asked.prompts)
         say("fitting the network")
         net = fit_net(asked.summary, begins, mixed, BEGINNINGS, chosen.net)
     else:
-        shown = asked.take(balanced)
-        laws = teacher.laws("whole", shown.prompts)
-        rows = _mean_rows(laws, shown.shape, law)
+        shown = np.concatenate(balanced)
+        laws = teacher.laws("whole", asked.prompts_at(shown))
+        rows = _mean_rows(laws, asked.shape[shown], law)
     student = make_student(rows, net)
     record = {
         "teacher": {"recipe": training["recipe"]["name"], "sha256": teacher.sha256},
