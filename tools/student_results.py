@@ -18,7 +18,7 @@ from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.files import atomic_path, write_json
 from eisv_lumen.student.answers import answers_name
-from eisv_lumen.student.distil import DistilRecipe, distil, distil_law
+from eisv_lumen.student.distil import READING, DistilRecipe, ask, distil, distil_law
 from eisv_lumen.student.evaluate import exact_report, kl_rows
 from eisv_lumen.student.export import read_student, row_laws, summary_laws
 from eisv_lumen.student.forests import READERS, fit_study_forests, read_shapes
@@ -140,7 +140,7 @@ def taught_by_the_law(runs: Path, sets: dict[str, Set]) -> None:
                 command=f"{COMMAND} law",
                 data=facts,
                 model=facts_of(out, record),
-                note="It was handed the law's rows, and learned to read Lumen-like summaries.",
+                note="It was handed the law's rows, and learned to read summaries.",
             )
         )  # fmt: skip
 
@@ -149,13 +149,14 @@ def study(sets: dict[str, Set]) -> None:
     """Score the study's forests: by their votes, as published, and by their own probabilities.
 
     They are taught what a perfect teacher says at T = 0.3, as the study's were taught what its
-    teacher said at that temperature, on Lumen-like windows in the published mix of shapes.
+    teacher said at that temperature, on Lumen-like windows in the published mix of shapes, and on
+    a quarter more of synthetic ones.
     """
-    shape, summary = summaries_like_real(4000, LIKE_SEED + 1)
+    made = summaries_like_real(4000, LIKE_SEED + 1), synthetic_summaries(1000, LIKE_SEED + 1)
+    shape, summary = (np.concatenate(column) for column in zip(*made, strict=True))
     taught = [law.tempered(0.3) for law in target_laws("initial")]
     forests = fit_study_forests(summary, shape, taught)
-    for kind in [name for name in ("lumen-like", "real") if name in sets]:
-        codes, rows, facts = sets[kind]
+    for kind, (codes, rows, facts) in sets.items():
         said = np.array([taught[c].sample_index(1, [7, i])[0] for i, c in enumerate(codes)])
         hits = forests.hits(rows, codes, said)
         for way in ("vote", "drawn"):
@@ -206,10 +207,13 @@ def series(runs: Path) -> None:
 
 
 def readers(runs: Path) -> None:
-    """Compare readers of summaries, on Lumen-like validation windows and on the fitting half."""
+    """Compare readers of summaries, on windows for validation and on the fitting half."""
     recipe = LAW_RECIPE
-    shape, summary = summaries_like_real(recipe.windows, recipe.seed)
-    sets = {"validation": summaries_like_real(VALIDATION, VALIDATION_SEED)}
+    asked = ask(READING, recipe.windows, recipe.seed)
+    sets = {
+        "synthetic": synthetic_summaries(VALIDATION // 10, VALIDATION_SEED),
+        "validation": summaries_like_real(VALIDATION, VALIDATION_SEED),
+    }
     if REAL.is_file():
         real = read_summaries(REAL)
         real = real.take(for_fitting(real.id))
@@ -218,7 +222,7 @@ def readers(runs: Path) -> None:
     found: dict[str, dict[str, float]] = {}
     ours = "the student's network"
     for name in READERS:
-        read = read_shapes(name, summary, shape)
+        read = read_shapes(name, asked.summary, asked.shape)
         found[name] = {
             k: float(kl_rows(law[s], read(x) @ law).mean()) for k, (s, x) in sets.items()
         }

@@ -127,11 +127,14 @@ class StudentSpeaker:
         whose = taught.get("recipe") or f"the {taught.get('law')} law"
         self.name = f"Student of {whose}"
         self._lengths = (self._student.body.get("net") or {}).get("n_states", ())
-        shown = "the states, which nine rules read"
+        shown = "is shown the states, which nine rules read"
         if self._lengths:
-            shown = f"fourteen numbers for {self._lengths[0]} states, and else {shown}"
+            shown = (
+                f"of {self._lengths[0]} states it is shown fourteen numbers, and says what its "
+                "teacher says; of others nine rules read the states, and it speaks as the voice"
+            )
         size = f"{path.stat().st_size / 1000:.0f} kB"
-        self.about = f"{size} of data, spoken without a library; it is shown {shown}"
+        self.about = f"{size} of data, spoken without a library; it {shown}"
 
     def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
         """Speak of a summary where it was taught such windows, else of the states."""

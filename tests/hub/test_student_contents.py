@@ -11,13 +11,13 @@ from hub_double import HubDouble
 from samples import FAST
 
 from eisv_lumen.errors import InputError
-from eisv_lumen.evaluation.report import write_report
+from eisv_lumen.evaluation.report import read_report, write_report
 from eisv_lumen.hub.contents import build_contents
 from eisv_lumen.hub.front_matter import check_front_matter
 from eisv_lumen.hub.material import Material
 from eisv_lumen.hub.plan import make_plan
 from eisv_lumen.hub.publish import to_folder, to_hub
-from eisv_lumen.hub.student_contents import STUDENT
+from eisv_lumen.hub.student_contents import STUDENT, student_card
 from eisv_lumen.student.distil import DistilRecipe, distil_law
 from eisv_lumen.student.evaluate import exact_report
 from eisv_lumen.student.export import read_student, summary_laws
@@ -89,6 +89,36 @@ def test_its_card_says_what_the_report_holds(run: Path) -> None:
     warm = results[0]["metrics"]["teacher_excess_nats"]
     assert f"{warm['value']:.4f} [{warm['low']:.4f}, {warm['high']:.4f}]" in text
     assert f"{(run / 'student' / 'student.json').stat().st_size:,} bytes" in text
+
+
+TAUGHT = {"recipe": "tiny-own", "sha256": "0123456789abcdef" * 4}
+
+
+@pytest.mark.parametrize(
+    ("teacher", "style", "speaks", "rows"),
+    [
+        ({"law": "initial"}, "compact", "it speaks the law itself", "the rows are the law's own"),
+        ({"law": "initial"}, "blind", "it speaks the law itself", "learned the true shapes"),
+        (
+            TAUGHT,
+            "compact",
+            "Of a shape it says what its teacher says",
+            "the mean of the teacher's",
+        ),
+        (TAUGHT, "series", "so does it, by nine rules", "the mean of the teacher's"),
+        (TAUGHT, "blind", "it speaks the voice's own law", "nine rows of shapes are the voice's"),
+    ],
+)
+def test_a_card_says_of_each_kind_of_student_whose_law_it_speaks(run, teacher, style, speaks, rows):
+    record = json.loads((run / "student" / "distilled.json").read_text())
+    record |= {"teacher": teacher, "style": style}
+    report = read_report(run / "student" / "reports" / "like.json")
+    text = " ".join(student_card(ROOT, "ada", "s", [report], record, size=9).split())
+    assert speaks in text and rows in text
+    assert ("Of a summary it says what its teacher says" in text) == (
+        teacher is TAUGHT and style == "blind"
+    )
+    assert (TAUGHT["sha256"] in text) == (teacher is TAUGHT)
 
 
 def test_what_is_missing_is_said(run: Path, tmp_path: Path) -> None:

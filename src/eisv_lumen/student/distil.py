@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,14 @@ from .fit import NetRecipe, fit_mixed_rows, fit_net, fit_rows, rows_of_laws
 from .probe import BEGINNINGS
 from .reader import Student
 
-__all__ = ["Asked", "DistilRecipe", "ask", "distil", "distil_law"]
+__all__ = ["READING", "Asked", "DistilRecipe", "ask", "distil", "distil_law"]
 
 Floats = npt.NDArray[np.float64]
+
+READING: Final = DataRecipe.model_validate(
+    {"source": "summaries", "style": "blind", "synthetic_among": 1}
+)
+"""Summaries to learn to read without a teacher: Lumen-like ones, synthetic ones among them."""
 
 
 @dataclass(frozen=True)
@@ -225,19 +230,18 @@ def distil_law(
     out, recipe
         As for `distil`.
     blind
-        Whether it is to read summaries: a network then learns the true shapes of Lumen-like ones.
+        Whether it is to read summaries: a network then learns the true shapes of Lumen-like ones,
+        and of a quarter more of synthetic ones.
     """
     chosen = recipe or DistilRecipe()
     laws = target_laws(target)
     rows = rows_of_laws(laws)
     net: Net | None = None
     if blind:
-        from ..trajectory.lumen_like import summaries_like_real
-
-        shape, summary = summaries_like_real(chosen.windows, chosen.seed)
+        asked = ask(READING, chosen.windows, chosen.seed)
         # No matrix product: the last bits of one depend on the number of threads.
         begins = np.einsum("ij,jk->ik", np.stack([law.pmf for law in laws]), BEGINNINGS)
-        net = fit_net(summary, begins[shape], rows, BEGINNINGS, chosen.net)
+        net = fit_net(asked.summary, begins[asked.shape], rows, BEGINNINGS, chosen.net)
     record = {
         "teacher": {"law": target},
         "style": "blind" if blind else "compact",

@@ -115,13 +115,13 @@ def read_shapes(
     callable
         (n, 14) to probabilities of the shapes, (n, 9).
     """
+    prepare = _PREPARED.get(reader, np.asarray)
     model = READERS[reader](seed)
-    model.fit(np.arcsinh(summary / 1e-3) if reader == "logistic regression" else summary, shape)
+    model.fit(prepare(summary), shape)
 
     def read(rows: Floats) -> Floats:
-        x = np.arcsinh(rows / 1e-3) if reader == "logistic regression" else rows
         out = np.zeros((len(rows), len(SHAPES)))
-        out[:, model.classes_] = model.predict_proba(x)
+        out[:, model.classes_] = model.predict_proba(prepare(rows))
         return out
 
     return read
@@ -156,9 +156,26 @@ def _logistic(seed: int) -> Any:
     )
 
 
+def _with_jumps(summary: Floats) -> Floats:
+    """Add what a window would be whose states moved but once, one column for each dimension.
+
+    Mean rates d of three steps and d2 of two are then those of one rate d·3 in a gap of
+    1.5·d / d2 seconds: a movement of 4.5·d² / d2, which is what the rules limit.
+    """
+    rate, change = summary[:, 6:10], summary[:, 10:14]
+    moved = np.abs(change) > 1e-9
+    gap = np.divide(1.5 * rate, change, out=np.zeros_like(rate), where=moved)
+    return np.hstack([summary, gap, 3 * rate * gap])
+
+
+_PREPARED: Final[dict[str, Callable[[Any], Floats]]] = {
+    "random forest, 100 trees, jumps beside": _with_jumps,
+    "logistic regression": lambda summary: np.arcsinh(summary / 1e-3),
+}
 READERS: Final[dict[str, Callable[[int], Any]]] = {
     "random forest, 20 trees": _forest(20, 3),
-    "random forest, 100 trees": _forest(100, 10),
+    "random forest, 100 trees": _forest(100, 3),
+    "random forest, 100 trees, jumps beside": _forest(100, 3),
     "gradient boosting": _boosting,
     "logistic regression": _logistic,
 }
