@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from eisv_lumen.lvm.chunks import Chunks
 from eisv_lumen.lvm.npz import read_npz
 from eisv_lumen.lvm.recipe import Recipe, load_recipe, recipe_names
 from eisv_lumen.lvm.storage import read_chunks, write_chunks
+from eisv_lumen.student.export import Net, Rows, make_student, read_student, row_laws
+from eisv_lumen.student.reader import FORMAT, checksum
 
 from .guard import cases, survives
 from .strategies import FLOATS, SCALARS, altered, damaged, dumped
@@ -142,21 +145,67 @@ def test_a_recipe_of_the_predictors(folder: Path, data: Any) -> None:
     assert found is None or isinstance(found, Recipe)
 
 
-@cases(0.03)
+def body_of_a_student() -> dict[str, Any]:
+    """One that reads summaries, too: two units, and three rows that it mixes."""
+    rng = np.random.default_rng(0)
+    net = Net(
+        (4, 6), np.full(14, 0.1), rng.normal(size=(2, 14)), rng.normal(size=2),
+        rng.normal(size=(3, 2)), rng.normal(size=3), Rows(np.full((3, 5), 0.2), np.ones((3, 15))),
+    )  # fmt: skip
+    return make_student(Rows(np.full((9, 5), 0.2), np.ones((9, 15))), net).body
+
+
+BODY = body_of_a_student()
+STRANGE: list[Any] = [
+    0, 0.5, 2, -20.0, 1e-30, 1e99, 5e-324, -1, float("nan"), float("inf"), 1e308, 10**400, True, "1",
+]  # fmt: skip
+
+
+@st.composite
+def bodies(draw: Any) -> Any:
+    """A student's body in which parts are another thing, or numbers are strange ones."""
+    body = draw(altered(BODY)) if draw(st.booleans()) else copy.deepcopy(BODY)
+    for _ in range(draw(st.integers(0, 3))):
+        lists = list(_lists_of_numbers(body))
+        if not lists:
+            break
+        found = draw(st.sampled_from(lists))
+        at = draw(st.integers(0, len(found) - 1))
+        length = draw(st.sampled_from([1, 1, 2, len(found)]))
+        found[at : at + length] = [draw(st.sampled_from(STRANGE))] * len(found[at : at + length])
+    return body
+
+
+def _lists_of_numbers(value: Any) -> Iterator[list[Any]]:
+    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(value, list) and any(isinstance(x, int | float) for x in value):
+        yield value
+    for item in inner if isinstance(value, dict | list) else ():
+        yield from _lists_of_numbers(item)
+
+
+@cases(0.1)
 @given(st.data())
 def test_a_student(folder: Path, data: Any) -> None:
-    export = pytest.importorskip("eisv_lumen.student.export")
-    reader = pytest.importorskip("eisv_lumen.student.reader")
-    body = {
-        "shapes": ["a", "b"], "tokens": ["x", "y"], "inquiry": ["y"], "rules": {"still": 0.1},
-        "patterns": [[0.2] * 5] * 2, "weights": [[1.0, 2.0], [1.0, 1.0]],
-    }  # fmt: skip
+    """Whatever is accepted speaks of all that it says it can, at any temperature."""
     path = folder / "student.json"
-    changed = data.draw(st.one_of(altered(body), st.just(copy.deepcopy(body))))
-    try:
-        digest = reader.checksum(changed)
-    except (TypeError, ValueError):
-        digest = "0"
-    whole = dumped({"format": reader.FORMAT, "sha256": digest, "student": changed}).encode()
-    path.write_bytes(data.draw(st.one_of(st.just(whole), damaged(whole))))
-    survives(lambda: export.read_student(path), path.name)
+    body = data.draw(bodies())
+    whole = dumped({"format": FORMAT, "sha256": checksum(body), "student": body}).encode()
+    path.write_bytes(data.draw(damaged(whole)) if data.draw(st.integers(0, 9)) == 0 else whole)
+    student = survives(lambda: read_student(path), path.name)
+    if student is None:
+        return
+    X = data.draw(st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=2))
+    windows: list[dict[str, Any]] = [{"shape": name} for name in student.shapes]
+    windows.append({"series": [[float(t), *x] for t, x in enumerate(X)]})
+    if student.body.get("net"):
+        cell = st.one_of(st.floats(-1, 1), st.floats(-1e100, 1e100))
+        rest = data.draw(st.lists(cell, min_size=13, max_size=13))
+        windows += [{"summary": [n, *rest]} for n in student.body["net"]["n_states"]]
+    temperature = data.draw(st.sampled_from([1.0, 0.3, 0.0, 5e-324, 1e12, 1e300]))
+    for window in windows:
+        said = student.speak(**window, temperature=temperature, seed=1)
+        assert 1 <= len(said) <= 3 and set(said) <= set(student.tokens)
+    law = student.law(**windows[-1], temperature=temperature)
+    assert sum(law.values()) == pytest.approx(1)
+    assert np.isfinite(row_laws(student)[0].pmf).all()

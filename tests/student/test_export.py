@@ -17,6 +17,7 @@ from eisv_lumen.student.export import (
     summary_laws,
     write_student,
 )
+from eisv_lumen.student.reader import Student
 
 
 def test_what_is_written_is_read_again_and_equal_students_give_equal_bytes(student, tmp_path):
@@ -71,6 +72,15 @@ def test_a_file_that_is_not_as_it_was_written_is_refused(student, tmp_path, chan
     with pytest.raises(InputError, match=about) as caught:
         read_student(path)
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("field", ["shapes", "tokens", "inquiry"])
+def test_a_student_of_other_names_is_refused(student, tmp_path, field):
+    """Its rows would be scored as those of ours."""
+    other = {**student.body, field: student.body[field][::-1]}
+    write_student(Student(other), tmp_path / "student.json")
+    with pytest.raises(InputError, match=rf"student\.json: {field} must be, in this order: "):
+        read_student(tmp_path / "student.json")
 
 
 def test_other_files_are_refused(tmp_path):

@@ -154,6 +154,81 @@ def test_a_student_without_a_network_says_that_it_reads_no_summaries():
         RULES.speak(summary=[4.0] * 14)
 
 
+def put(place, value):
+    """A change: what stands at a place of the body is another thing."""
+    *path, last = place
+
+    def change(body):
+        for key in path:
+            body = body[key]
+        body[last] = value
+
+    return change
+
+
+def gone(*place):
+    *path, last = place
+
+    def change(body):
+        for key in path:
+            body = body[key]
+        del body[last]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "about"),
+    [
+        (gone("rules"), "field rules is missing"),
+        (gone("rules", "rate"), r"field rules\.rate is missing"),
+        (gone("net", "scales"), r"field net\.scales is missing"),
+        (put(["net"], []), "net: an object is wanted"),
+        (put(["net", "scales", 3], 0), r"net\.scales: a number from 1e-100 to"),
+        (put(["net", "scales", 3], "1"), r"net\.scales: a number"),
+        (put(["net", "scales"], [1.0] * 13), r"net\.scales: a list of 14"),
+        (put(["net", "n_states"], 4), r"net\.n_states: a list"),
+        (put(["net", "n_states"], [4, True]), r"net\.n_states: a number from 2"),
+        (put(["net", "n_states"], [4, 10**400]), r"net\.n_states: a number from 2"),
+        (put(["net", "n_states"], [4.5]), r"net\.n_states: whole numbers"),
+        (put(["net", "hidden", 2], "x"), r"net\.hidden\[2\]: a list of 2"),
+        (put(["net", "hidden", 2, 0, 3], "x"), r"net\.hidden\[2\]\[0\]: a number"),
+        (put(["net", "hidden", 2, 1], None), r"net\.hidden\[2\]\[1\]: a number"),
+        (gone("net", "hidden", 2), r"net\.out\[0\]\[0\]: a list of 5"),
+        (gone("net", "out", 2), r"net\.out: a list of 7"),
+        (put(["net", "out", 2, 1], 1e308), r"net\.out\[2\]\[1\]: a number from -1e\+100"),
+        (gone("net", "weights", 2), r"net\.weights: a list of 7"),
+        (put(["net", "patterns", 2], [0.0] * 5), r"net\.patterns\[2\]: more than 0 must be well"),
+        (gone("weights", 2), "weights: a list of 9"),
+        (put(["weights", 2], [1.0] * 14), r"weights\[2\]: a list of 15"),
+        (put(["weights", 2, 4], float("nan")), r"weights\[2\]: a number from 0"),
+        (put(["weights", 2, 4], -1), r"weights\[2\]: a number from 0"),
+        (put(["weights", 2], [1, 1] + [1e-30] * 13), r"weights\[2\]: more than 2 must be well"),
+        (put(["tokens", 2], 3), "tokens: 3 or more texts"),
+        (put(["shapes", 2], "convergence"), "shapes: 1 or more texts are wanted, no two alike"),
+        (put(["inquiry"], ["joy"]), "inquiry: one of them is none of the tokens"),
+    ],
+)
+def test_a_body_that_cannot_be_spoken_with_is_refused_by_its_field(student, change, about):
+    body = json.loads(json.dumps(student.body))
+    change(body)
+    text = json.dumps({"format": reader.FORMAT, "sha256": reader.checksum(body), "student": body})
+    with pytest.raises(ValueError, match=f"^pi: not a student: {about}"):
+        Student.loads(text, "pi")
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.3, 0.0, 1e12])
+@pytest.mark.parametrize("pattern", range(5))
+def test_a_voice_of_one_pattern_has_a_law_too(student, pattern, temperature):
+    """What it cannot say has no probability, and does not keep it from speaking."""
+    alone = [float(k == pattern) for k in range(5)]
+    student = Student({**student.body, "patterns": [alone] * 9})
+    law = student.law("convergence", temperature=temperature)
+    assert sum(law.values()) == pytest.approx(1)
+    assert law[tuple(student.speak("convergence", temperature=temperature, seed=1))] > 0
+    assert {len(e) for e in law if law[e]} == ({1}, {2}, {3}, {2}, {2})[pattern]
+
+
 @given(place=st.integers(0, 1999), byte=st.integers(0, 127))
 @settings(max_examples=60, deadline=None)
 def test_a_file_that_was_changed_or_cut_is_refused_or_the_same(place, byte):

@@ -32,6 +32,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 _DIGITS: Final = 6
+_NAMES: Final = {"shapes": SHAPES, "tokens": TOKENS, "inquiry": INQUIRY_TOKENS}
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,8 @@ def make_student(rows: Rows, net: Net | None = None) -> Student:
         None where the student is to read no summaries.
     """
     body: dict[str, Any] = {
-        "shapes": list(SHAPES),
-        "tokens": list(TOKENS),
-        "inquiry": list(INQUIRY_TOKENS),
+        **_common(),
         **_as_lists(rows),
-        "rules": {
-            "basin_range": rules.BASIN_RANGE,
-            "spike_range": rules.SPIKE_RANGE,
-            "drift": rules.DRIFT_LIMIT,
-            "rate": rules.RATE_LIMIT,
-            "still": rules.STILL,
-        },
     }
     if net is not None:
         layers = {"hidden": (net.hidden, net.hidden_bias), "out": (net.out, net.out_bias)}
@@ -129,13 +121,18 @@ def read_student(path: str | os.PathLike[str]) -> Student:
     Raises
     ------
     InputError
-        The file is missing, is no student, or was changed since it was written.
+        The file is missing, is no student, was changed since it was written, or names shapes or
+        tokens that are not ours.
     """
     text = read_text(path)
     try:
-        return Student.loads(text, str(path))
+        student = Student.loads(text, str(path))
     except ValueError as error:
         raise InputError(str(error)) from error
+    for field, names in _NAMES.items():
+        if student.body[field] != list(names):  # its rows would be taken for those of other names
+            raise InputError(f"{path}: {field} must be, in this order: {', '.join(names)}")
+    return student
 
 
 def row_laws(student: Student) -> list[ExpressionLaw]:
@@ -176,11 +173,22 @@ def summary_laws(student: Student, summary: Floats) -> Floats:
 def laws_of_rows(rows: Rows) -> Floats:
     """Return the laws of rows, as the reader speaks them: (k, 2970), over `EXPRESSIONS`."""
     names = [str(k) for k in range(len(rows.weights))]
-    tables = {"tokens": list(TOKENS), "inquiry": list(INQUIRY_TOKENS)}
     lists = {"patterns": rows.patterns.tolist(), "weights": rows.weights.tolist()}
-    student = Student({"shapes": names, **tables, **lists})
+    student = Student({**_common(), "shapes": names, **lists})
     laws = map(student.law, names)
     return np.array([[law[e] for e in EXPRESSIONS] for law in laws])
+
+
+def _common() -> dict[str, Any]:
+    """Return what is the same for every student: names, and the thresholds of the nine rules."""
+    thresholds = {
+        "basin_range": rules.BASIN_RANGE,
+        "spike_range": rules.SPIKE_RANGE,
+        "drift": rules.DRIFT_LIMIT,
+        "rate": rules.RATE_LIMIT,
+        "still": rules.STILL,
+    }
+    return {field: list(names) for field, names in _NAMES.items()} | {"rules": thresholds}
 
 
 def _as_lists(rows: Rows) -> dict[str, Any]:
