@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from eisv_lumen.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
+from eisv_lumen.trajectory.sources.summaries import (
+    for_fitting,
+    read_summaries,
+    read_unlabelled,
+)
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 
 
@@ -18,6 +22,10 @@ def summary(i=0, **changes):
     values = {name: k / 8 for k, name in enumerate(SUMMARY_FIELDS)}
     said = {"expression": ["~warmth~", "holding"], "lumen": ["warm", "here"], "pattern": "PAIR"}
     return {"id": i, "shape": "convergence", **values, "n_states": 4, **said, **changes}
+
+
+def gone_from(record, field):
+    return {k: v for k, v in record.items() if k != field}
 
 
 def write(path, records):
@@ -72,11 +80,28 @@ def test_a_bad_line_is_named_with_its_field(tmp_path, bad, message):
         read_summaries(write(tmp_path / "s.jsonl", [summary(0), bad]))
 
 
-def test_an_empty_or_missing_file_is_refused(tmp_path):
+@pytest.mark.parametrize("read", [read_summaries, read_unlabelled])
+def test_an_empty_or_missing_file_is_refused(tmp_path, read):
     with pytest.raises(InputError, match="holds no window summaries"):
-        read_summaries(write(tmp_path / "s.jsonl", []))
+        read(write(tmp_path / "s.jsonl", []))
     with pytest.raises(InputError, match="cannot be read"):
-        read_summaries(tmp_path / "none.jsonl")
+        read(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize("gone", [(), ("shape",), ("id",), ("id", "shape", "expression")])
+def test_the_numbers_alone_need_neither_label_nor_id(tmp_path, gone):
+    records = [summary(i, dV=i) for i in (4, 4, 6)]
+    path = write(tmp_path / "s.jsonl", [{k: r[k] for k in r if k not in gone} for r in records])
+    assert read_unlabelled(path).tolist() == [[r[name] for name in SUMMARY_FIELDS] for r in records]
+    with pytest.raises(InputError, match=r"line 1: field|line 2: id 4 stands"):
+        read_summaries(path)
+
+
+def test_a_number_is_wanted_without_a_label_too(tmp_path):
+    with pytest.raises(InputError, match=r"s\.jsonl, line 2: field d2S is missing"):
+        read_unlabelled(write(tmp_path / "s.jsonl", [summary(), gone_from(summary(), "d2S")]))
+    with pytest.raises(InputError, match=r"s\.jsonl, line 1: n_states must be at least 2"):
+        read_unlabelled(write(tmp_path / "s.jsonl", [summary(n_states=1)]))
 
 
 @settings(max_examples=150, deadline=None)

@@ -18,7 +18,8 @@ def windows_of_file(path: Path, window: int) -> list[dict[str, Any]]:
     Parameters
     ----------
     path
-        Summaries (JSON lines), or states in any form that `trajectory.sources` reads.
+        Summaries (JSON lines, labelled or not), or states in any form that `trajectory.sources`
+        reads.
     window
         States that are taken of each series.
 
@@ -33,9 +34,9 @@ def windows_of_file(path: Path, window: int) -> list[dict[str, Any]]:
         The file cannot be used, or no series is long enough.
     """
     if path.suffix == ".jsonl":
-        from ..trajectory.sources.summaries import read_summaries
+        from ..trajectory.sources.summaries import read_unlabelled
 
-        return [{"summary": row} for row in read_summaries(path).values.tolist()]
+        return [{"summary": row} for row in read_unlabelled(path).tolist()]
     from ..trajectory.sources import read_source
 
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..windows import SUMMARY_FIELDS
 from .common import text_lines
 from .governance import number
 
-__all__ = ["Summaries", "for_fitting", "read_summaries"]
+__all__ = ["Summaries", "for_fitting", "read_summaries", "read_unlabelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,35 @@ def read_summaries(path: str | os.PathLike[str]) -> Summaries:
     """
     ids: dict[int, int] = {}
     shapes, values, said = [], [], []
+    for line_number, place, record in _records(path, ("id", "shape", *SUMMARY_FIELDS)):
+        key = record["id"]
+        if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 2**63:
+            raise InputError(f"{place}: id is {key!r}, not a whole number from 0 on")
+        if key in ids:
+            raise InputError(f"{place}: id {key} stands in line {ids[key]} already")
+        ids[key] = line_number
+        shapes.append(_shape(record["shape"], place))
+        values.append(_values(record, place))
+        said.append(_expression(record.get("expression"), place))
+    return Summaries(np.array(list(ids)), np.array(shapes, np.int8), np.array(values), said)
+
+
+def read_unlabelled(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
+    """Read the 14 numbers of each summary alone, (n, 14): all that a blind speaker is shown.
+
+    Raises
+    ------
+    InputError
+        As for `read_summaries`; neither `id` nor `shape` nor `expression` is wanted.
+    """
+    return np.array([_values(record, place) for _, place, record in _records(path, SUMMARY_FIELDS)])
+
+
+def _records(
+    path: str | os.PathLike[str], wanted: Sequence[str]
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield the number, the place and the object of each line; there is one, and all have these."""
+    found = False
     for line_number, line in text_lines(path):
         place = f"{path}, line {line_number}"
         try:
@@ -83,23 +112,20 @@ def read_summaries(path: str | os.PathLike[str]) -> Summaries:
             raise InputError(f"{place}: not JSON ({error})") from None
         if not isinstance(record, dict):
             raise InputError(f"{place}: not a JSON object")
-        missing = [key for key in ("id", "shape", *SUMMARY_FIELDS) if key not in record]
+        missing = [key for key in wanted if key not in record]
         if missing:
             raise InputError(f"{place}: field {missing[0]} is missing")
-        key = record["id"]
-        if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 2**63:
-            raise InputError(f"{place}: id is {key!r}, not a whole number from 0 on")
-        if key in ids:
-            raise InputError(f"{place}: id {key} stands in line {ids[key]} already")
-        ids[key] = line_number
-        shapes.append(_shape(record["shape"], place))
-        values.append([number(record[name], name, place) for name in SUMMARY_FIELDS])
-        if values[-1][0] < 2 or values[-1][1] < 0:
-            raise InputError(f"{place}: n_states must be at least 2, and duration at least 0")
-        said.append(_expression(record.get("expression"), place))
-    if not ids:
+        found = True
+        yield line_number, place, record
+    if not found:
         raise InputError(f"{path}: holds no window summaries")
-    return Summaries(np.array(list(ids)), np.array(shapes, np.int8), np.array(values), said)
+
+
+def _values(record: dict[str, Any], place: str) -> list[float]:
+    values = [number(record[name], name, place) for name in SUMMARY_FIELDS]
+    if values[0] < 2 or values[1] < 0:
+        raise InputError(f"{place}: n_states must be at least 2, and duration at least 0")
+    return values
 
 
 def _shape(value: Any, place: str) -> int:
