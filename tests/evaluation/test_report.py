@@ -8,7 +8,14 @@ from eisv_lumen.evaluation.baselines import feedback, random_speaker
 from eisv_lumen.evaluation.exact import exact_reports
 from eisv_lumen.evaluation.gates import calibrated_gates, go_no_go, published_gates
 from eisv_lumen.evaluation.published import published_reports
-from eisv_lumen.evaluation.report import Decoding, read_report, read_reports, write_report
+from eisv_lumen.evaluation.report import (
+    Decoding,
+    Metric,
+    read_report,
+    read_reports,
+    write_report,
+)
+from eisv_lumen.evaluation.table import BRIEF_COLUMNS, brief_rows
 
 EXACT = exact_reports()
 
@@ -40,6 +47,24 @@ def test_published_runs_are_marked_and_their_decoding_is_not_invented() -> None:
     assert passed["v6-real"] == [True, True, True]
     assert passed["v6"] == [False, True, True]
     assert passed["v1"] == [False, False, False]
+
+
+def test_a_table_shows_the_coherence_that_a_gate_asks_for_beside_the_mean_over_shapes() -> None:
+    """On real windows they are far apart: .897 and .736 of one student."""
+    metrics = {
+        "coherence": Metric(value=0.897, perfect=0.93),
+        "macro_coherence": Metric(value=0.736, perfect=0.918),
+    }
+    results = [
+        EXACT["imitator"].at(0.3).model_copy(update={"metrics": kept})
+        for kept in (metrics, {"coherence": metrics["coherence"]})
+    ]
+    rows = brief_rows(EXACT["imitator"].model_copy(update={"results": results}))
+    cells = [dict(zip(BRIEF_COLUMNS[:4], row, strict=False)) for row in rows]
+    assert cells == [
+        {"decoding": "T = 0.3", "mean coherence": "0.897", "macro coherence": m, "perfect": p}
+        for m, p in (("0.736", "0.918"), ("", "0.930"))
+    ]
 
 
 def test_gates() -> None:
