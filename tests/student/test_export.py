@@ -94,7 +94,7 @@ def test_other_files_are_refused(tmp_path):
 def test_windows_of_another_length_are_refused(student, law_rows, summaries):
     other = summaries.copy()
     other[3, 0] = 20
-    with pytest.raises(InputError, match=r"n_states=20: .* windows of 4 states"):
+    with pytest.raises(InputError, match=r"^row 3: n_states=20: .* windows of 4 states"):
         summary_laws(student, other)
     with pytest.raises(InputError, match="reads no summaries"):
         summary_laws(make_student(law_rows), summaries)

@@ -59,6 +59,30 @@ def test_it_speaks_as_the_reader_does(student: Path, summaries: Path) -> None:
     assert len(run("speak", student, "--data", summaries).splitlines()) == 12
 
 
+def test_it_speaks_of_windows_that_nobody_has_labelled(
+    student: Path, summaries: Path, tmp_path: Path
+) -> None:
+    lines = [json.loads(line) for line in summaries.read_text().splitlines()]
+    path = tmp_path / "unlabelled.jsonl"
+    path.write_text("".join(json.dumps({n: r[n] for n in SUMMARY_FIELDS}) + "\n" for r in lines))
+    assert run("speak", student, "--data", path) == run("speak", student, "--data", summaries)
+    with pytest.raises(InputError, match=r"unlabelled\.jsonl, line 1: field id is missing"):
+        run("evaluate", student, "--data", path, "--out", tmp_path / "r.json")
+
+
+def test_a_window_of_another_length_is_named(
+    student: Path, summaries: Path, tmp_path: Path
+) -> None:
+    lines = [json.loads(line) for line in summaries.read_text().splitlines()]
+    lines[7]["n_states"] = 20
+    path = tmp_path / "longer.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match=r"longer\.jsonl, id 7: n_states=20: .* of 4 states"):
+        run("evaluate", student, "--data", path, "--out", tmp_path / "r.json")
+    with pytest.raises(InputError, match=r"longer\.jsonl, window 8: n_states=20"):
+        run("speak", student, "--data", path)
+
+
 def test_it_is_scored_by_whole_laws(student: Path, summaries: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     told = run("evaluate", student, "--data", summaries, "--out", out, "--sighted", "--json")

@@ -116,12 +116,13 @@ def speak(
     given: list[dict[str, Any]] = (
         [{"shape": shape}] if data is None else windows_of_file(data, window)
     )
-    for row in given:
+    for number, row in enumerate(given, 1):
         for _ in range(n):
             try:
                 said = found.speak(**row, temperature=temperature, seed=rng)
             except ValueError as error:
-                raise InputError(f"{data or student}: {error}") from error
+                place = student if data is None else f"{data}, window {number}"
+                raise InputError(f"{place}: {error}") from error
             typer.echo(json.dumps({"tokens": said}))
 
 
@@ -165,7 +166,7 @@ def evaluate(
     import numpy as np
 
     spoken = (
-        summary_laws(found, kept.values)
+        summary_laws(found, kept.values, lambda i: f"{data}, id {kept.id[i]}")
         if blind
         else np.stack([law.pmf for law in row_laws(found)])[kept.shape]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -141,8 +141,19 @@ def row_laws(student: Student) -> list[ExpressionLaw]:
     return [ExpressionLaw(p, s) for p, s in zip(laws_of_rows(rows), SHAPES, strict=True)]
 
 
-def summary_laws(student: Student, summary: Floats) -> Floats:
+def summary_laws(
+    student: Student, summary: Floats, where: Callable[[int], str] = "row {}".format
+) -> Floats:
     """Return what a student would say of many summaries: (n, 14) to (n, 2970).
+
+    Parameters
+    ----------
+    student
+        It reads summaries.
+    summary : ndarray, shape (n, 14)
+        Columns as in `SUMMARY_FIELDS`.
+    where
+        Names row i for a message.
 
     Raises
     ------
@@ -152,11 +163,11 @@ def summary_laws(student: Student, summary: Floats) -> Floats:
     net = student.body.get("net")
     if net is None:
         raise InputError("this student reads no summaries; give it shapes or series")
-    other = set(np.unique(summary[:, 0]).tolist()) - set(net["n_states"])
-    if other:
+    other = np.flatnonzero(~np.isin(summary[:, 0], net["n_states"]))
+    if other.size:
         raise InputError(
-            f"n_states={min(other):g}: this student was taught windows of "
-            f"{', '.join(map(str, net['n_states']))} states"
+            f"{where(int(other[0]))}: n_states={summary[other[0], 0]:g}: this student was taught "
+            f"windows of {', '.join(map(str, net['n_states']))} states"
         )
 
     def layer(name: str) -> tuple[Floats, Floats]:
