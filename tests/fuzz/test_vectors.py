@@ -157,7 +157,8 @@ def body_of_a_student() -> dict[str, Any]:
 
 BODY = body_of_a_student()
 STRANGE: list[Any] = [
-    0, 0.5, 2, -20.0, 1e-30, 1e99, 5e-324, -1, float("nan"), float("inf"), 1e308, 10**400, True, "1",
+    0, 0.5, 2, -20.0, 1e-30, 1e99, 5e-324, -1, float("nan"), float("inf"), 1e308, 10**400, True,
+    "1",
 ]  # fmt: skip
 
 
