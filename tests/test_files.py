@@ -13,6 +13,7 @@ from eisv_lumen.files import (
     atomic_path,
     check_file_place,
     json_bytes,
+    make_folder,
     read_json,
     write_bytes,
     write_json,
@@ -64,6 +65,23 @@ def test_a_place_that_holds_no_file_is_one_clear_message(tmp_path: Path, name: s
 def test_a_system_that_takes_no_files_is_one_clear_message() -> None:
     with pytest.raises(InputError, match=r"/proc/x: cannot be written .* choose another folder"):
         write_bytes("/proc/x", b"")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc, which takes no files")
+def test_a_folder_is_made_before_the_work_or_refused(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").write_text("here first")
+    for place, about in (
+        (tmp_path / "file", "is a file; choose another folder"),
+        (tmp_path / "file" / "x", "is a file; choose another folder"),
+        (tmp_path / ("n" * 300), "nn: cannot be written"),
+        (Path("/proc/x"), "/proc/x: cannot be written"),
+    ):
+        with pytest.raises(InputError, match=about):
+            make_folder(place)
+    assert (tmp_path / "file").read_text() == "here first"
 
 
 def test_another_files_error_is_not_taken_for_ours(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "check_file_place",
     "check_folder_place",
     "json_bytes",
+    "make_folder",
     "parse_yaml",
     "plain_disk_errors",
     "read_json",
@@ -72,9 +73,10 @@ def check_folder_place(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InputError
-        A file stands there or above it.
+        A file stands there or above it, or no folder can be called so.
     """
-    there = _nearest(Path(path))
+    with _plain_errors(Path(path)):
+        there = _nearest(Path(path))
     if not there.is_dir():
         raise InputError(f"{there}: is a file; choose another folder")
 
@@ -93,6 +95,22 @@ def check_file_place(path: str | os.PathLike[str]) -> None:
     check_folder_place(target.parent)
     if not os.access(_nearest(target.parent), os.W_OK):
         raise _refusal(target, PermissionError(errno.EACCES, ""))
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder where it is missing, before the work whose outcome it will hold.
+
+    Raises
+    ------
+    InputError
+        It cannot be made, or nothing may be written there.
+    """
+    folder = Path(path)
+    check_folder_place(folder)
+    with _plain_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "")
 
 
 def _nearest(folder: Path) -> Path:

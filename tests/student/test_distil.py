@@ -135,6 +135,34 @@ def test_another_teacher_in_the_same_place_is_asked_anew(distilled, tmp_path):
     assert json.loads((tmp_path / "out" / "student.json").read_text())["sha256"] != before
 
 
+@pytest.mark.parametrize("left", [0, 60, 5000])
+def test_answers_that_were_cut_are_asked_for_again(blind, distilled, tmp_path, left):
+    shutil.copytree(distilled, tmp_path / "out")
+    (cut,) = (tmp_path / "out" / "asked").glob("begins-*.npy")
+    cut.write_bytes(cut.read_bytes()[:left])
+    asked = []
+    distil(blind, tmp_path / "out", RECIPE, say=asked.append)
+    told = [line for line in asked if line.startswith(("asked", str(cut)))]
+    assert told == [f"{cut}: not what was written there; asking again", "asked 200 of 200"]
+    for name in ("student.json", "asked/" + cut.name):
+        assert (tmp_path / "out" / name).read_bytes() == (distilled / name).read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc, which takes no files")
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_asked(
+    blind, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(room.Teacher, "laws", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(room, "rows_of_laws", lambda *_: pytest.fail("begun"))
+    (tmp_path / "file").write_text("mine")
+    for out, about in ((tmp_path / "file", "is a file; choose"), (Path("/proc/x"), "written")):
+        with pytest.raises(InputError, match=about):
+            distil(blind, out, RECIPE)
+        with pytest.raises(InputError, match=about):
+            room.distil_law("initial", out, RECIPE)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_what_is_asked_in_other_words_is_asked_anew(blind, distilled, tmp_path, monkeypatch):
     shutil.copytree(distilled, tmp_path / "out")
     asked = []

@@ -77,8 +77,10 @@ class Teacher:
     ) -> Floats:
         path = self._kept / answers_name(name, self.sha256, prompts)
         if path.is_file():
-            answers: Floats = np.load(path, allow_pickle=False)
-            return answers
+            kept = _read(path, len(prompts))
+            if kept is not None:
+                return kept
+            self._say(f"{path}: not what was written there; asking again")
         if self._loaded is None:
             from ..teacher.base_models import load_teacher
 
@@ -91,3 +93,13 @@ class Teacher:
         with atomic_path(path) as aside, aside.open("wb") as stream:
             np.save(stream, answers)
         return answers
+
+
+def _read(path: Path, n: int) -> Floats | None:
+    """Return n kept answers; None where the file was cut or changed."""
+    try:
+        answers = np.load(path, allow_pickle=False)
+        whole = answers.ndim == 2 and len(answers) == n and bool(np.isfinite(answers).all())
+    except Exception:  # a damaged file makes NumPy raise whatever Python raises
+        return None
+    return answers if whole else None

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..evaluation.report import installed_versions
 from ..expression.vocabulary import SHAPES
-from ..files import write_bytes, write_json
+from ..files import check_folder_place, make_folder, write_bytes, write_json
 from ..teacher.data import target_laws, training_record
 from ..teacher.prompt import render_summaries, render_windows
 from ..teacher.recipe import DataRecipe
@@ -177,11 +177,13 @@ def distil(
     Raises
     ------
     InputError
-        There is no trained teacher, or its tokenizer splits EISV tokens.
+        There is no trained teacher, its tokenizer splits EISV tokens, or `out` cannot be written.
     """
     chosen, source, target_dir = recipe or DistilRecipe(), Path(folder), Path(out)
+    check_folder_place(target_dir)
     training, data = training_record(source)
     teacher = Teacher(source, target_dir / "asked", say)
+    make_folder(target_dir)
     asked = ask(data, chosen.windows, chosen.seed)
     law = rows_of_laws(target_laws(data.target))
     balanced = asked.first_of_each(chosen.per_shape)
@@ -235,6 +237,7 @@ def distil_law(
     """
     chosen = recipe or DistilRecipe()
     laws = target_laws(target)
+    make_folder(out)
     rows = rows_of_laws(laws)
     net: Net | None = None
     if blind:
