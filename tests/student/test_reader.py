@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -262,9 +263,13 @@ print(json.dumps([laws, said, heavy]))
 """
 
 
-def pythons() -> list[str]:
-    """The oldest Python that is supported and the newest that is at hand, where there are any."""
-    found = {}
+OLDEST = (3, 9)
+
+
+@cache
+def pythons() -> dict[tuple[int, ...], str]:
+    """Every Python at hand that is supported, this one too, by version."""
+    found = {sys.version_info[:2]: sys.executable}
     homes = [Path.home() / ".pyenv/versions", Path.home() / ".local/share/uv/python"]
     there = [str(p) for home in homes for p in sorted(home.glob("*/bin/python3"))]
     there += [p for v in range(9, 20) if (p := shutil.which(f"python3.{v}"))]
@@ -273,13 +278,28 @@ def pythons() -> list[str]:
             [path, "-c", "import sys; print(*sys.version_info[:2])"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if done.returncode == 0 and tuple(map(int, done.stdout.split())) >= (3, 9):
-            found[tuple(map(int, done.stdout.split()))] = path
-    return [found[v] for v in sorted({min(found), max(found)})] if found else []
+        if done.returncode == 0 and tuple(map(int, done.stdout.split())) >= OLDEST:
+            found.setdefault(tuple(map(int, done.stdout.split())), path)
+    return found
 
 
-@pytest.mark.parametrize("python", [*pythons(), sys.executable])
-def test_another_python_says_the_same(python, student, summaries, tmp_path):
+def python_that_is(which: str) -> str:
+    """Return one of those at hand; where it is not, the test says so and which there are."""
+    found, this = pythons(), sys.version_info[:2]
+    if which == "this":
+        return sys.executable
+    if which == "oldest" and OLDEST in found:
+        return found[OLDEST]
+    if which == "newest" and max(found) > this:
+        return found[max(found)]
+    lacking = "3.9 (the oldest supported)" if which == "oldest" else "newer than this one"
+    there = ", ".join(f"{a}.{b}" for a, b in sorted(found))
+    pytest.skip(f"no Python {lacking} is at hand, only {there}: install it with uv or pyenv")
+
+
+@pytest.mark.parametrize("which", ["oldest", "this", "newest"])
+def test_another_python_says_the_same(which, student, summaries, tmp_path):
+    python = python_that_is(which)
     shutil.copy(reader.__file__, tmp_path / "reader.py")
     write_student(student, tmp_path / "student.json")
     rng = np.random.default_rng(0)
