@@ -179,7 +179,7 @@ class _parquet:
 
 
 def _read(chunk: Chunk, *, with_agent: bool) -> tuple[tuple[Floats, Floats, Any, Any], int]:
-    parts, nulls = [], 0
+    parts, nulls, read = [], 0, 0
     with _parquet(chunk.path) as file:
         wanted = wanted_columns(file.schema_arrow, chunk.path)
         wanted = wanted if with_agent else [name for name in wanted if name != "agent"]
@@ -195,7 +195,10 @@ def _read(chunk: Chunk, *, with_agent: bool) -> tuple[tuple[Floats, Floats, Any,
                 part, skipped, _ = state_columns(batch.slice(a, b - a), chunk.path, row + a)
                 parts.append(part)
                 nulls += skipped
+                read += b - a
             row += batch.num_rows
+        if read != chunk.stop - chunk.start:
+            raise InputError(f"{chunk.path}: holds fewer rows than it says; fetch it again")
     drift, agents = parts[0][2], parts[0][3]
     return (
         np.concatenate([p[0] for p in parts]),
