@@ -82,9 +82,7 @@ def student_card(
     """
     from huggingface_hub import ModelCardData
 
-    for key in ("teacher", "style", "target", "recipe"):
-        if key not in record:
-            raise InputError(f"card of {name}: distilled.json has no {key}; distil it again")
+    _check_record(record, name)
     for report in reports:
         for temperature in (1.0, 0.3):
             try:
@@ -117,3 +115,24 @@ def student_card(
     )
     check_front_matter(text, "model")
     return text
+
+
+def _check_record(record: Any, name: str) -> None:
+    """Refuse a record that lacks what the card says."""
+
+    def wanted(table: Any, key: str, kind: type, where: str = "") -> Any:
+        found = table.get(key) if isinstance(table, dict) else None
+        if not isinstance(found, kind):
+            what = "object" if kind is dict else "text"
+            raise InputError(
+                f"card of {name}: distilled.json has no {what} {where}{key}; distil it again"
+            )
+        return found
+
+    teacher, recipe = (wanted(record, key, dict) for key in ("teacher", "recipe"))
+    for key in ("style", "target"):
+        wanted(record, key, str)
+    for key in ("law",) if "law" in teacher else ("recipe", "sha256"):
+        wanted(teacher, key, str, "teacher.")
+    if record["style"] == "blind":
+        wanted(recipe, "net", dict, "recipe.")

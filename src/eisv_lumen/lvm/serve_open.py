@@ -16,7 +16,7 @@ from .model_files import wrap
 from .serve import Service
 from .storage import read_about
 
-__all__ = ["open_service"]
+__all__ = ["encoder_of", "open_service"]
 
 _WHOLE: Final = {"min_words": 1, "at_most": None, "parts": False}
 """However articles were cut, what one writes is read to its end."""
@@ -57,7 +57,7 @@ def open_service(
             f"{model}: reads vectors of {loaded.config.dim} dimensions, the index {index} holds "
             f"{dim}; embed with the encoder that the model was trained on"
         )
-    trained_on = _encoder_of(Path(model))
+    trained_on = encoder_of(Path(model))
     if trained_on is not None:
         searched.require_encoder(trained_on, str(model))
     about = read_about(index).provenance
@@ -81,11 +81,16 @@ def open_service(
     )
 
 
-def _encoder_of(model: Path) -> str | None:
+def encoder_of(model: Path) -> str | None:
     """Name of the encoder whose vectors the model was trained on, where its record says it."""
     record = model / "training.json"
     if not record.is_file():
         return None
-    data: Any = read_json(record).get("data", {})
-    name: str | None = data.get("train", {}).get("encoder")
-    return name
+    found: Any = read_json(record)
+    for key in ("data", "train", "encoder"):
+        if not isinstance(found, dict):
+            raise InputError(f"{record}: not a record of `lvm train` (no object that holds {key})")
+        found = found.get(key, None if key == "encoder" else {})
+    if found is not None and not isinstance(found, str):
+        raise InputError(f"{record}: not a record of `lvm train` (data.train.encoder is no name)")
+    return found
