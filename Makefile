@@ -29,7 +29,7 @@ demo: $(READY) ## the main job, offline, from nothing: log -> dataset -> teacher
 test: $(READY) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-fuzz: $(READY) ## ten thousand broken files for every reader, and kills at random moments
+fuzz: $(READY) ## ten thousand broken files, shared among all readers; kills at random moments
 	EISV_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/fuzz
 
 lint: $(READY) ## ruff (lint, format) and mypy --strict

@@ -1,6 +1,6 @@
 """What every reader must do with whatever it is given: read it, or say in one sentence why not.
 
-How many cases: EISV_FUZZ in all (`make fuzz`: 10,000), a few hundred by default.
+How many cases: EISV_FUZZ in all or a few more (`make fuzz`: 10,000), a few hundred by default.
 """
 
 from __future__ import annotations

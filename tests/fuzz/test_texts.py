@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,14 @@ def test_a_voice(folder: Path, data: Any) -> None:
     found = survives(lambda: Voice.load(path), path.name)
     if found is not None:
         found.speak("convergence", n=2)
+
+
+def test_the_readers_shares_are_what_is_claimed() -> None:
+    """SECURITY.md: more than all cases together, a hundredth or more to each reader."""
+    texts = [path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    found = [re.findall(r"^@cases\((.+)\)$", text, re.M) for text in texts]
+    shares = [float(share) for one in found for share in one]
+    assert sum(shares) > 1 and min(shares) == 0.01 and max(shares) == 0.2
 
 
 def test_the_guard_lets_nothing_else_pass() -> None:
