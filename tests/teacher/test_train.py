@@ -131,7 +131,10 @@ def test_a_teacher_of_ones_own_windows_is_not_evaluated_on_the_recipes(
         read_corpus(tmp_path / "mine")
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"recipe": {"data": 3}}'])
+NAMELESS = '{"recipe": {"data": {"source": "summaries", "style": "blind"}}}'
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"recipe": {"data": 3}}', NAMELESS])
 def test_another_record_is_refused(tmp_path, content):
     (tmp_path / "training.json").write_text(content)
     with pytest.raises(InputError, match=r"training\.json: not a record of `teacher train`"):

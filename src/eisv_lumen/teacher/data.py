@@ -165,6 +165,8 @@ def training_record(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], Dat
     path = Path(folder) / "training.json"
     record: Any = read_json(path)
     try:
+        if not isinstance(record["recipe"]["name"], str):
+            raise TypeError("recipe.name is no text")
         return record, DataRecipe.model_validate(record["recipe"]["data"])
     except (KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
