@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,44 @@ def test_a_scheduler_by_its_address(log, tmp_path):
     assert (tmp_path / "out" / "part-000000.parquet").read_bytes() == (
         tmp_path / "one.parquet"
     ).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_command_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
+    """kill −9 of the command itself: while states are sorted, and again while parts are written."""
+    rng = np.random.default_rng(0)
+    cells = {"agent": rng.integers(0, 3, 20_000).astype(str)}
+    cells |= {"t": rng.permutation(20_000.0 + np.arange(20_000))}
+    cells |= dict(zip("EISV", rng.random((4, 20_000)), strict=True))
+    pq.write_table(pa.table(cells), tmp_path / "log.parquet", row_group_size=2_000)
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    command = [*MODULE, "windows", tmp_path / "log.parquet", "--out", out, "--scratch", scratch]
+    command += ["--workers", "2", "--part", "10"]
+    signs = [
+        lambda: any(scratch.glob("chunk-*.parquet")),
+        lambda: any(out.glob("part-*.parquet")),
+    ]
+    for sign in signs:
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as running:
+            while running.poll() is None and not sign():
+                time.sleep(0.002)
+            running.kill()
+        assert running.returncode == -9
+        assert not (out / "windows.json").exists()
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["already"] > 0
+    assert not scratch.exists()
+    whole = build(read_states(tmp_path / "log.parquet"))
+    found = {path.name: path.read_bytes() for path in out.glob("part-*")}
+    assert len(found) == -(-whole.num_rows // 10)
+    for k, name in enumerate(sorted(found)):
+        write_parquet(tmp_path / "one.parquet", whole.slice(10 * k, 10))
+        assert found[name] == (tmp_path / "one.parquet").read_bytes()
+    index = json.loads((out / "windows.json").read_bytes())
+    assert [part["file"] for part in index["parts"]] == sorted(found)
 
 
 def test_no_scheduler_there(log, tmp_path):
