@@ -11,7 +11,7 @@ from dataclasses import asdict
 from eisv_lumen.evaluation.report import installed_versions
 from eisv_lumen.files import write_json
 
-from .timing import Row
+from .timing import Row, results_file
 
 NAMES = ("trajectory", "expression", "teacher", "student", "lvm_alignment", "lvm_train")
 
@@ -19,7 +19,9 @@ NAMES = ("trajectory", "expression", "teacher", "student", "lvm_alignment", "lvm
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"some of {', '.join(NAMES)}; all by default")
-    parser.add_argument("--out", help="also write the figures to this results file")
+    parser.add_argument(
+        "--out", type=results_file, help="also write the figures to this results file"
+    )
     args = parser.parse_args()
     found: dict[str, list[dict[str, object]]] = {}
     for name in args.names or NAMES:

@@ -26,7 +26,7 @@ from eisv_lumen.evaluation.report import installed_versions
 from eisv_lumen.files import read_json, write_json
 from eisv_lumen.trajectory.series import Series, cut
 
-from .timing import Row
+from .timing import Row, results_file
 
 AGENTS = 8
 FILE = 1_000_000
@@ -93,7 +93,7 @@ def rows(found: list[dict[str, Any]] | None = None) -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--states", type=int, default=STATES)
-    parser.add_argument("--out", required=True, help="results file to write")
+    parser.add_argument("--out", required=True, type=results_file, help="results file to write")
     args = parser.parse_args()
     load = os.getloadavg()[0]  # of others: what they take, a rate lacks
     found = runs(args.states)

@@ -1,13 +1,20 @@
 """Training and decoding on a GPU, our way beside the study's, in one process.
 
     python -m benchmarks.gpu_teacher --check                       # CPU, seconds: the losses agree
+    python -m benchmarks.gpu_teacher --check --out results/bench/gpu_check.json
     python -m benchmarks.gpu_teacher --out results/bench/gpu.json  # CUDA, about ten minutes
 
-No GPU was lent to the sessions that wrote this, so there is no such results file: `--check` is all
-of it that has run. Expected on one H100 or H200: a row a shape for each figure below, and two
-verdicts a shape, tokens per second ours / study's >= 3 and model FLOPs utilisation >= 40 %. Before
-anything is timed, the loss of packed examples is compared with that of the same padded ones, and a
-difference stops the run.
+No GPU was ever lent to this project, so none of the timed part has run, and there is no `gpu.json`:
+`--check` is all of it that has. What it writes, `results/bench/gpu_check.json`, is shown in
+`benchmarks/README.md` as a sample of the form. Expected on one H100 or H200: a row a shape for each
+figure below, and two verdicts a shape, tokens per second ours / study's >= 3 and model FLOPs
+utilisation >= 40 %. Before anything is timed, the loss of packed examples is compared with that of
+the same padded ones, and a difference stops the run.
+
+What is timed is the best case of the recipe, not `teacher train`: a loop written here, which packs
+examples. `teacher train` refuses `packing`, since examples would see each other under an attention
+that is not told where each begins, and pads a batch to its longest example. The last rows alone,
+"from scratch", are of the package's own trainer.
 
 Ours: bfloat16, the loss on answers alone and the head at their places alone, examples packed by
 best fit into rows without padding, attention by a kernel that is told where each begins, the
@@ -45,7 +52,7 @@ from eisv_lumen.teacher.recipe import DataRecipe, Recipe, load_recipe, lora_conf
 from eisv_lumen.teacher.train import train
 from eisv_lumen.teacher.tree import IGNORED
 
-from .timing import Row
+from .timing import Row, results_file
 
 FIELDS: dict[str, dict[str, Any]] = {
     "check": {
@@ -369,19 +376,37 @@ def learn_rows() -> list[Row]:
     ]
 
 
+def as_result(options: str, device: str, peak: float | None, rows: list[Row]) -> dict[str, Any]:
+    """Return what is written: the same form from a GPU and from the check."""
+    return {
+        "command": f"python -m benchmarks.gpu_teacher {options}".strip(),
+        "device": device,
+        "peak_flops": peak,
+        "versions": installed_versions(),
+        "rows": [asdict(row) for row in rows],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare losses on the CPU, and stop")
     parser.add_argument("--shapes", nargs="+", default=["small", "qwen3-4b"], choices=FIELDS)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--peak-tflops", type=float, help="for a GPU that is not in the table")
-    parser.add_argument("--out", help="write the figures to this results file")
+    parser.add_argument("--out", type=results_file, help="write the figures to this results file")
     args = parser.parse_args()
     if args.check:
         packed, padded = check()
-        apart = float((packed - padded).abs().max())
-        print(f"loss a token: {float(padded.mean()):.6f} padded; packed ones differ by {apart:.1e}")
-        sys.exit(apart > 1e-4)
+        apart, loss = float((packed - padded).abs().max()), float(padded.mean())
+        print(f"loss a token: {loss:.6f} padded; packed ones differ by {apart:.1e}")
+        passed = apart < 1e-4
+        rows = [
+            Row("loss of an answer's token, padded", loss, "nats"),
+            Row("losses of packed examples off it, at most", apart, "nats", "< 1e-4", passed),
+        ]
+        if args.out:
+            write_json(args.out, as_result("--check", "cpu", None, rows))
+        sys.exit(not passed)
     if not torch.cuda.is_available():
         sys.exit("no CUDA device here; --check runs without one")
     name = torch.cuda.get_device_name()
@@ -397,10 +422,7 @@ def main() -> None:
     for shape in args.shapes:
         rows += train_rows(shape, "cuda", args.steps, peak) + decode_rows(shape, "cuda")
     rows += learn_rows()
-    result = {
-        "command": "python -m benchmarks.gpu_teacher", "device": name, "peak_flops": peak,
-        "versions": installed_versions(), "rows": [asdict(row) for row in rows],
-    }  # fmt: skip
+    result = as_result("", name, peak, rows)
     print(json.dumps(result, indent=1, ensure_ascii=False))
     if args.out:
         write_json(args.out, result)

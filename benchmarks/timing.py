@@ -1,12 +1,16 @@
-"""Timing for benchmarks: best of several, side by side in one process."""
+"""Timing for benchmarks: best of several, side by side in one process; and where it is written."""
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Row", "best"]
+from eisv_lumen.errors import InputError
+from eisv_lumen.files import check_file_place
+
+__all__ = ["Row", "best", "results_file"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,15 @@ class Row:
     unit: str
     goal: str = ""
     passed: bool | None = None
+
+
+def results_file(path: str) -> str:
+    """Refuse, as argparse reads it, an --out that cannot be written, before the measuring."""
+    try:
+        check_file_place(path)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
 
 
 def best(work: Callable[[], object], repeats: int = 5) -> float:

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["eisv-lumen", "torch>=2.13"]
+# dependencies = ["torch>=2.13"]
 #
 # [tool.hf-jobs]
 # name = "eisv-lumen-teacher"
@@ -11,13 +11,19 @@
 # ///
 """Train a teacher on Hugging Face Jobs, evaluate it, and keep both in a repo of yours.
 
-    hf jobs uv run --dry-run jobs/train_teacher.py v4 you/eisv-lumen-v4    # shows, submits nothing
-    hf jobs uv run jobs/train_teacher.py v4 you/eisv-lumen-v4              # h200, 6 h at most
-    hf jobs uv run --flavor a100x4 jobs/train_teacher.py v4 you/eisv-lumen-v4
+    WHEEL=https://huggingface.co/spaces/NS/explorer/resolve/REVISION/eisv_lumen-VERSION-py3-none-any.whl
+    hf jobs uv run --with $WHEEL --dry-run jobs/train_teacher.py v4 you/eisv-lumen-v4
+    hf jobs uv run --with $WHEEL jobs/train_teacher.py v4 you/eisv-lumen-v4  # h200, 6 h at most
+    hf jobs uv run --with $WHEEL --flavor a100x4 jobs/train_teacher.py v4 you/eisv-lumen-v4
 
-A process a GPU, as many as there are. The settings of the job stand in this file's header, those
-of the training in the recipe. Until `eisv-lumen` is on PyPI, add `--with` and where a wheel of it
-is. The repo is made private. Checkpoints are not kept: a job that is cut short begins anew.
+The dry run shows the job and submits nothing. A process a GPU, as many as there are. The settings
+of the job stand in this file's header, those of the training in the recipe. The repo is made
+private. The model is uploaded before it is evaluated, the report after. Checkpoints are not kept: a
+job that is cut short begins anew.
+
+The package comes from the wheel that you name with `--with`: it lies in the Explorer Space, which
+has to be public for that. Never give `eisv-lumen` by that name alone: the name on PyPI is not ours,
+and whatever is installed by it would hold your token.
 """
 
 from __future__ import annotations
@@ -28,8 +34,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-from huggingface_hub import HfApi
+try:
+    import torch
+    from huggingface_hub import HfApi
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    from eisv_lumen.errors import InputError
+    from eisv_lumen.hub.retry import Backoff, patiently
+    from eisv_lumen.teacher.recipe import load_recipe
+    from eisv_lumen.teacher.train import check_recipe
+except ModuleNotFoundError:
+    sys.exit(
+        "train_teacher: eisv_lumen is not installed; give the address of its wheel: --with "
+        "https://huggingface.co/spaces/NS/explorer/resolve/main/eisv_lumen-VERSION-py3-none-any.whl"
+    )
 
 
 def main() -> None:
@@ -37,19 +55,57 @@ def main() -> None:
     parser.add_argument("recipe", help="name of a packaged recipe, or a YAML file in the job")
     parser.add_argument("repo", help="owner/name: where weights, training.json and report go")
     args = parser.parse_args()
+    try:
+        run(args.recipe, args.repo)
+    except InputError as error:
+        parser.error(str(error))
 
-    api = HfApi()
-    api.create_repo(args.repo, private=True, exist_ok=True)  # before the hours, not after
+
+def run(recipe: str, repo: str) -> None:
+    """Train, upload, evaluate, upload."""
+    api, backoff = HfApi(), Backoff()
+    # Before the hours, not after: what is mistyped, and whether one may write there.
+    check_recipe(load_recipe(recipe))
+    check_repo(repo)
+    patiently(
+        lambda: api.create_repo(repo, private=True, exist_ok=True), backoff, f"creating {repo}"
+    )
+
+    def upload(what: str, **which: str) -> None:
+        patiently(  # the same files sent twice are one commit
+            lambda: api.upload_folder(
+                repo_id=repo, folder_path=out, commit_message=f"Recipe {recipe}: {what}", **which
+            ),
+            backoff,
+            f"uploading the {what} to {repo}",
+        )
+
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name) / "teacher"
+        if code := teacher("train", recipe, "--out", out):
+            sys.exit(f"train_teacher: training ended with {code}; nothing was uploaded")
+        upload("model")
+        if code := teacher("evaluate", out, "--out", out / "report.json"):
+            sys.exit(f"train_teacher: evaluation ended with {code}; the model is in {repo}")
+        upload("report", allow_patterns="report.json")
+
+
+def check_repo(repo: str) -> None:
+    """Refuse what cannot be the name of a repo."""
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise InputError(f"repo: {error}") from error
+    if "/" not in repo:
+        raise InputError(f"repo {repo!r}: give owner and name, as in you/eisv-lumen-v4")
+
+
+def teacher(*command: object) -> int:
+    """Run `eisv-lumen teacher` with a process a GPU; return how it ended."""
     processes = max(torch.cuda.device_count(), 1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     torchrun += [f"--nproc_per_node={processes}", "-m", "eisv_lumen.cli", "teacher"]
-    with tempfile.TemporaryDirectory() as name:
-        out = Path(name) / "teacher"
-        subprocess.run([*torchrun, "train", args.recipe, "--out", out], check=True)
-        subprocess.run([*torchrun, "evaluate", out, "--out", out / "report.json"], check=True)
-        api.upload_folder(
-            repo_id=args.repo, folder_path=out, commit_message=f"Recipe {args.recipe}"
-        )
+    return subprocess.run([*torchrun, *map(str, command)], check=False).returncode
 
 
 if __name__ == "__main__":

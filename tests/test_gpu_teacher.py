@@ -1,5 +1,7 @@
 """What of the GPU benchmark can be held to account without a GPU: that both ways agree."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from benchmarks.gpu_teacher import (
     packed_losses,
     packs,
 )
+from eisv_lumen.files import read_json
 
 
 def test_the_loss_of_packed_examples_is_that_of_padded_ones():
@@ -52,3 +55,31 @@ def test_flops_are_those_that_pytorch_counts():
     assert flops(model, "check", batch, all_labels=False) + above == pytest.approx(
         counter.get_total_flops(), rel=1e-3
     )
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_an_out_that_cannot_be_written_is_refused_before_the_work(
+    monkeypatch, capsys, tmp_path, options
+):
+    monkeypatch.setattr("sys.argv", ["gpu_teacher", *options, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        gpu_teacher.main()
+    assert stopped.value.code == 2
+    said = capsys.readouterr()
+    assert f"argument --out: {tmp_path}: is a folder; name a file" in said.err
+    assert not said.out
+
+
+def test_what_the_check_writes_is_the_sample_that_is_shown(monkeypatch, tmp_path):
+    out = tmp_path / "gpu_check.json"
+    monkeypatch.setattr("sys.argv", ["gpu_teacher", "--check", "--out", str(out)])
+    with pytest.raises(SystemExit) as stopped:
+        gpu_teacher.main()
+    assert not stopped.value.code
+    sample = read_json(Path(__file__).parents[1] / "results" / "bench" / "gpu_check.json")
+    made = read_json(out)
+    assert made.keys() == sample.keys() and made["device"] == "cpu"
+    for row, shown in zip(made["rows"], sample["rows"], strict=True):
+        assert (row["what"], row["unit"], row["passed"]) == (
+            shown["what"], shown["unit"], shown["passed"]
+        )  # fmt: skip

@@ -1,6 +1,7 @@
 """The job's script: what `hf jobs uv run` would submit, and what it does where it runs."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,60 @@ from eisv_lumen.files import read_json  # noqa: E402
 from eisv_lumen.teacher.base_models import load_teacher  # noqa: E402
 
 SCRIPT = Path(__file__).parents[2] / "jobs" / "train_teacher.py"
+WHEEL = "https://huggingface.co/spaces/ada/explorer/resolve/main/eisv_lumen-0.1.0-py3-none-any.whl"
+
+
+def job(hub, home, *args):
+    return subprocess.run(
+        [sys.executable, SCRIPT, *args], env=environment(hub, home), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+
+
+def recipe_file(folder, per_shape):
+    recipe = {
+        "name": "job", "base": "tiny", "model": {"hidden_size": 16, "intermediate_size": 32},
+        "data": {"source": "synthetic", "style": "compact", "window": 4, "per_shape": per_shape},
+        "training": {
+            "per_device_train_batch_size": 16, "num_train_epochs": 1, "logging_steps": 1,
+        },
+    }  # fmt: skip
+    path = folder / "job.yaml"
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    return path
+
+
+def test_nothing_is_installed_by_a_name_that_is_not_ours(tmp_path):
+    """With the token among its secrets, the job may not take `eisv-lumen` from whoever has it."""
+    header = SCRIPT.read_text("utf-8").split("# ///")[1]
+    named = yaml.safe_load(re.search(r"dependencies = (\[.*\])", header)[1])
+    assert named == ["torch>=2.13"]
+    bare = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-S", SCRIPT, "v4", "ada/v4"], env=bare, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "give the address of its wheel: --with https://" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("recipe", "repo", "said"),
+    [
+        ("nosuch", "ada/job", "nosuch: no such recipe; give a YAML file or one of"),
+        ("v4", "a b/c", "repo: Repo id must use alphanumeric chars"),
+        ("v4", "job", "repo 'job': give owner and name"),
+        ("v4", "bob/job", "creating bob/job: the token may not write there"),
+    ],
+)
+def test_what_is_mistyped_is_refused_before_anything_is_made(tmp_path, recipe, repo, said):
+    with HubDouble() as hub:
+        hub.user(TOKEN, "ada")
+        done = job(hub, tmp_path / "home", recipe, repo)
+        assert done.returncode == 2
+        assert f"error: {said}" in done.stderr and "Traceback" not in done.stderr
+        assert not hub.store.repos
 
 
 def test_a_dry_run_shows_the_settings_of_the_header(tmp_path):
@@ -26,12 +81,13 @@ def test_a_dry_run_shows_the_settings_of_the_header(tmp_path):
     }  # fmt: skip
     command = [Path(sys.executable).with_name("hf"), "jobs", "uv", "run", "--dry-run"]
     done = subprocess.run(
-        [*command, "--namespace", "ada", "--format", "human", SCRIPT, "v4", "ada/v4"],
-        env=env, capture_output=True, text=True, check=False,
+        [*command, "--namespace", "ada", "--format", "human", "--with", WHEEL, SCRIPT, "v4",
+         "ada/v4"], env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     shown = dict(line.strip().split(None, 1) for line in done.stdout.splitlines()[1:-1])
     assert shown["args"] == "v4 ada/v4"
+    assert shown["with"] == WHEEL
     assert shown["flavor"] == "h200 (from script)"
     assert shown["timeout"] == "6h (from script)"
     assert shown["env"] == "HF_HUB_DISABLE_TELEMETRY=1 (from script)"
@@ -43,21 +99,10 @@ def test_a_dry_run_shows_the_settings_of_the_header(tmp_path):
 
 @pytest.mark.slow
 def test_the_job_leaves_a_teacher_and_its_report_in_a_private_repo(tmp_path):
-    recipe = {
-        "name": "job", "base": "tiny", "model": {"hidden_size": 16, "intermediate_size": 32},
-        "data": {"source": "synthetic", "style": "compact", "window": 4, "per_shape": 10},
-        "training": {
-            "per_device_train_batch_size": 16, "num_train_epochs": 1, "logging_steps": 1,
-        },
-    }  # fmt: skip
-    path = tmp_path / "job.yaml"
-    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    path = recipe_file(tmp_path, per_shape=10)
     with HubDouble() as hub:
         hub.user(TOKEN, "ada")
-        done = subprocess.run(
-            [sys.executable, SCRIPT, path, "ada/job"], env=environment(hub, tmp_path / "home"),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = job(hub, tmp_path / "home", path, "ada/job")
         assert done.returncode == 0, done.stderr
         repo = hub.repo("model", "ada/job")
         assert repo.private
@@ -68,3 +113,16 @@ def test_the_job_leaves_a_teacher_and_its_report_in_a_private_repo(tmp_path):
         (tmp_path / "copy" / name).write_bytes(data)
     assert read_json(tmp_path / "copy" / "training.json")["recipe"]["name"] == "job"
     assert load_teacher(tmp_path / "copy", "cpu").model.num_parameters() > 0
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_fails_loses_no_model(tmp_path):
+    """Two windows a shape are trained on, and none is left to be evaluated on."""
+    with HubDouble() as hub:
+        hub.user(TOKEN, "ada")
+        done = job(hub, tmp_path / "home", recipe_file(tmp_path, per_shape=2), "ada/job")
+        assert done.returncode == 1
+        assert "evaluation ended with 1; the model is in ada/job" in done.stderr.splitlines()[-1]
+        files = hub.repo("model", "ada/job").files()
+    assert {"training.json", "model/model.safetensors"} <= files.keys()
+    assert "report.json" not in files

@@ -176,6 +176,50 @@ def test_a_run_cut_short_goes_on_to_the_same_files(threads, tmp_path):
         build_windows(str(tmp_path / "states"), again, threads(), part=11)
 
 
+@pytest.mark.parametrize("broken", [b"", b"no Parquet at all", "cut"])
+def test_a_part_that_cannot_be_read_is_made_again(threads, tmp_path, broken):
+    table = states(np.random.default_rng(3), 400, 3, "none")
+    lay_out(tmp_path / "states", table, set(), 50)
+    out = tmp_path / "out"
+    build_windows(str(tmp_path / "states"), str(out), threads(), part=10)
+    whole = parts_in(out)
+    first = out / "part-000000.parquet"
+    first.write_bytes(whole[first.name][:-7] if broken == "cut" else broken)
+    said = []
+    crew = threads()
+    crew.say = said.append
+    built = build_windows(str(tmp_path / "states"), str(out), crew, part=10)
+    assert parts_in(out) == whole
+    assert built.already == built.parts - 1
+    assert f"{out}/part-000000.parquet: could not be read, so it was made again" in said
+
+
+def test_what_differs_from_the_run_that_lies_there_is_said(threads, tmp_path):
+    source, out = tmp_path / "states", str(tmp_path / "out")
+    lay_out(source, states(np.random.default_rng(3), 400, 3, "none"), {100, 200}, 50)
+    build_windows(str(source), out, threads(), window=20)
+    with pytest.raises(InputError, match=r"\(window 20 there, 5 here; stride 10 there, 4 here\)"):
+        build_windows(str(source), out, threads(), window=5, stride=4)
+    (source / "002.parquet").rename(source / "b.parquet")
+    (source / "000.parquet").write_bytes((source / "001.parquet").read_bytes())
+    said = r"\(new: b\.parquet; gone: 002\.parquet; changed: 000\.parquet\); choose another --out"
+    with pytest.raises(InputError, match=said):
+        build_windows(str(source), out, threads())
+
+
+def test_where_states_are_sorted_is_said_before_it_is_done(threads, tmp_path):
+    lay_out(tmp_path / "states", states(np.random.default_rng(3), 400, 3, "shuffled"), set(), 50)
+    said = []
+    crew = threads()
+    crew.say = said.append
+    build_windows(
+        str(tmp_path / "states"), str(tmp_path / "out"), crew, scratch=str(tmp_path / "aside")
+    )
+    place = next(i for i, text in enumerate(said) if text.startswith(f"scratch: {tmp_path}/aside"))
+    assert "up to 0.0 GB" in said[place]
+    assert place < next(i for i, text in enumerate(said) if text.startswith("arrange"))
+
+
 def test_killed_workers_change_nothing(tmp_path):
     """One is killed while chunks are sorted, one while parts are written."""
     rng = np.random.default_rng(11)

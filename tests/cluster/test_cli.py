@@ -1,15 +1,17 @@
 """The commands, in processes of their own; the Hub is the double, over HTTP."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hub_double import TOKEN, HubDouble, environment
+from hub_double import READER, TOKEN, HubDouble, environment
 from huggingface_hub import HfApi, constants
 
 from eisv_lumen.cluster.storage import find
@@ -56,10 +58,71 @@ def test_states_of_the_hub_become_windows_on_the_hub(log, tmp_path, monkeypatch)
         files = hub.repo("dataset", "ada/windows").files()
     whole = build(read_states(log))
     assert json.loads(done.stdout)["windows"] == whole.num_rows
+    assert json.loads(files["data/run.json"])["files"][0]["name"] == "data/log.parquet"
     for k, start in enumerate(range(0, whole.num_rows, 30)):
         write_parquet(tmp_path / "part.parquet", whole.slice(start, 30))
         data = files[f"data/part-{k:06d}.parquet"]
         assert data == (tmp_path / "part.parquet").read_bytes()
+
+
+def test_nothing_that_is_published_names_a_folder_of_this_machine(log, tmp_path):
+    with HubDouble() as hub:
+        hub.user(TOKEN, "ada")
+        api = HfApi(endpoint=hub.url, token=TOKEN)
+        api.create_repo("ada/windows", repo_type="dataset")
+        for source in (log, tmp_path, tmp_path / "*.parquet"):
+            done = run(
+                "windows", source, "--out", "hf://datasets/ada/windows/" + source.name[:3],
+                "--workers", 1, env=environment(hub, tmp_path / "home"),
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+        files = hub.repo("dataset", "ada/windows").files()
+    assert len([path for path in files if path.endswith("part-000000.parquet")]) == 3
+    for path, data in files.items():
+        assert str(tmp_path.parent).encode() not in data, path
+
+
+@pytest.mark.parametrize("repo", ["ada/nowhere", "bob/windows"])
+def test_a_place_where_one_may_not_write_is_refused_before_the_work(log, tmp_path, repo):
+    with HubDouble() as hub:
+        hub.user(TOKEN, "ada")
+        hub.user(READER, "bob")
+        HfApi(endpoint=hub.url, token=READER).create_repo("bob/windows", repo_type="dataset")
+        done = run(
+            "windows", log, "--out", f"hf://datasets/{repo}/data", "--workers", 1,
+            env=environment(hub, tmp_path / "home"),
+        )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert f"hf://datasets/{repo}/data/run.json: cannot be written" in done.stderr.splitlines()[-1]
+    assert "arrange" not in done.stderr
+
+
+def test_a_refused_run_leaves_nothing_on_the_hub(tmp_path):
+    cells = {name: np.ones(3) for name in ("t", "E", "I", "S", "V")}
+    pq.write_table(pa.table(cells), tmp_path / "short.parquet")
+    with HubDouble() as hub:
+        hub.user(TOKEN, "ada")
+        HfApi(endpoint=hub.url, token=TOKEN).create_repo("ada/windows", repo_type="dataset")
+        before = set(hub.repo("dataset", "ada/windows").files())
+        done = run(
+            "windows", tmp_path / "short.parquet", "--out", "hf://datasets/ada/windows/data",
+            "--workers", 1, env=environment(hub, tmp_path / "home"),
+        )  # fmt: skip
+        assert "longer than every series" in done.stderr
+        assert set(hub.repo("dataset", "ada/windows").files()) == before
+
+
+@pytest.mark.parametrize("where", ["source", "out"])
+@pytest.mark.parametrize("cut", [{"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}])
+def test_a_hub_that_cannot_be_reached_is_called_that(log, tmp_path, where, cut):
+    away = "hf://datasets/ada/log/data"
+    given = (away, "--out", tmp_path / "out") if where == "source" else (log, "--out", away)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    done = run("windows", *given, "--workers", 1, env=kept | {"HF_HOME": str(tmp_path)} | cut)
+    assert done.returncode == 2
+    assert f"eisv-lumen: {away}" in done.stderr and "Traceback" not in done.stderr
+    assert "Connection refused" in done.stderr or "offline mode is enabled" in done.stderr
+    assert "no .parquet" not in done.stderr
 
 
 def test_a_scheduler_by_its_address(log, tmp_path):
@@ -80,6 +143,44 @@ def test_a_scheduler_by_its_address(log, tmp_path):
     assert (tmp_path / "out" / "part-000000.parquet").read_bytes() == (
         tmp_path / "one.parquet"
     ).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_command_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
+    """kill −9 of the command itself: while states are sorted, and again while parts are written."""
+    rng = np.random.default_rng(0)
+    cells = {"agent": rng.integers(0, 3, 20_000).astype(str)}
+    cells |= {"t": rng.permutation(20_000.0 + np.arange(20_000))}
+    cells |= dict(zip("EISV", rng.random((4, 20_000)), strict=True))
+    pq.write_table(pa.table(cells), tmp_path / "log.parquet", row_group_size=2_000)
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    command = [*MODULE, "windows", tmp_path / "log.parquet", "--out", out, "--scratch", scratch]
+    command += ["--workers", "2", "--part", "10"]
+    signs = [
+        lambda: any(scratch.glob("chunk-*.parquet")),
+        lambda: any(out.glob("part-*.parquet")),
+    ]
+    for sign in signs:
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as running:
+            while running.poll() is None and not sign():
+                time.sleep(0.002)
+            running.kill()
+        assert running.returncode == -9
+        assert not (out / "windows.json").exists()
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["already"] > 0
+    assert not scratch.exists()
+    whole = build(read_states(tmp_path / "log.parquet"))
+    found = {path.name: path.read_bytes() for path in out.glob("part-*")}
+    assert len(found) == -(-whole.num_rows // 10)
+    for k, name in enumerate(sorted(found)):
+        write_parquet(tmp_path / "one.parquet", whole.slice(10 * k, 10))
+        assert found[name] == (tmp_path / "one.parquet").read_bytes()
+    index = json.loads((out / "windows.json").read_bytes())
+    assert [part["file"] for part in index["parts"]] == sorted(found)
 
 
 def test_no_scheduler_there(log, tmp_path):

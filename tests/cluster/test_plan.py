@@ -33,6 +33,27 @@ def test_a_run_a_thousand_times_as_large_takes_a_thousand_times_as_much(measured
     assert plan_run(read_rates(measured, ordered=True), 10**6, 1, 0).wall_s == pytest.approx(1_000)
 
 
+def test_what_one_run_printed_is_measured_too(tmp_path):
+    path = tmp_path / "built.json"
+    path.write_text(json.dumps(BUILT))
+    assert plan_run(read_rates(path), 10**6, 8, 0.9).core_hours == pytest.approx(4_000 / 3600)
+    with pytest.raises(InputError, match="not in order; leave out --ordered"):
+        read_rates(path, ordered=True)
+
+
+def test_a_file_that_is_not_there_is_missing_and_nothing_else(tmp_path):
+    with pytest.raises(InputError, match="nope: no such file"):
+        read_rates(tmp_path / "nope")
+
+
+@pytest.mark.parametrize(
+    "wrong", [(int(1e308), 1, 1.0), (10**400, 1, 1.0), (9, 10**400, 1.0), (10**9, 1, 1e308)]
+)
+def test_what_no_number_can_hold_is_not_planned(measured, wrong):
+    with pytest.raises(InputError, match="cannot be planned; give less"):
+        plan_run(read_rates(measured), *wrong)
+
+
 @pytest.mark.parametrize("text", ["{}", "[]", '{"runs": []}', '{"runs": [{"layout": 1}]}'])
 def test_another_file_is_refused(tmp_path, text):
     path = tmp_path / "x.json"

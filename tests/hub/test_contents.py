@@ -15,7 +15,9 @@ from hub_double import HubDouble
 from run_folders import LOG, recipe_of
 from samples import FAST, on_disk
 from test_growth import source
+from typer.testing import CliRunner
 
+from eisv_lumen.cli.teacher import app
 from eisv_lumen.errors import InputError
 from eisv_lumen.files import read_json, write_json
 from eisv_lumen.hub.contents import build_contents
@@ -151,6 +153,33 @@ def test_the_teachers_repo_says_how_it_was_made(plan: PublishPlan, run: Path) ->
     assert json.loads(repo.read("reports/demo.json"))["provenance"]["recipe"] == recipe
     assert repo.read("reports/demo.parquet") == (run / "evaluation.parquet").read_bytes()
     assert b"model-index" in repo.read("README.md")
+
+
+def test_nothing_that_is_published_tells_where_it_was_made(
+    here: HubDouble, run: Path, tmp_path: Path
+) -> None:
+    """Commands typed with whole paths, and a base that lay in a folder."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    args = ["evaluate", copy / "teacher", "--out", copy / "report.json", "--draws", 1]
+    args += ["--data", copy / "evaluation.parquet"]
+    done = CliRunner().invoke(app, [str(arg) for arg in args])
+    assert done.exit_code == 0, done.output
+    assert str(tmp_path) not in (copy / "report.json").read_text()
+    record = read_json(copy / "teacher/training.json")
+    record["recipe"]["base"] = str(tmp_path / "base")
+    write_json(copy / "teacher/training.json", record)
+    parts = ["dataset", "teacher", "explorer"]
+    to_hub(make_plan(build_contents(Material(ROOT, "ada", copy), parts), version="1"), "ada")
+    repos = {id: repo.files() for (_, id), repo in here.store.repos.items()}
+    assert len(repos) == 3
+    report = json.loads(repos[f"ada/{TEACHER.name}"]["reports/report.json"])
+    assert report["provenance"]["command"] == (
+        "eisv-lumen teacher evaluate teacher --out report.json --data evaluation.parquet"
+    )
+    for id, files in repos.items():
+        for path, data in files.items():
+            assert str(tmp_path).encode() not in data, (id, path)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hub_double import HubDouble
 from samples import FAST
+from typer.testing import CliRunner
 
+from eisv_lumen.cli.student import app
 from eisv_lumen.errors import InputError
 from eisv_lumen.evaluation.report import read_report, write_report
+from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.hub.contents import build_contents
 from eisv_lumen.hub.front_matter import check_front_matter
 from eisv_lumen.hub.material import Material
@@ -23,6 +27,7 @@ from eisv_lumen.student.evaluate import exact_report
 from eisv_lumen.student.export import read_student, summary_laws
 from eisv_lumen.student.fit import NetRecipe
 from eisv_lumen.trajectory.lumen_like import summaries_like_real
+from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 
 ROOT = Path(__file__).parents[2]
 SUMMARY = [4.0, 6.8, 0.57, 0.88, 0.11, 0.03, 7e-4, 0.0, 4e-4, 0.0, -1.5e-3, 0.0, -8e-4, -1.2e-3]
@@ -119,6 +124,37 @@ def test_a_card_says_of_each_kind_of_student_whose_law_it_speaks(run, teacher, s
         teacher is TAUGHT and style == "blind"
     )
     assert (TAUGHT["sha256"] in text) == (teacher is TAUGHT)
+
+
+def test_nothing_that_is_published_tells_where_it_was_made(
+    here: HubDouble, run: Path, tmp_path: Path
+) -> None:
+    """The commands are typed with whole paths; older reports of that kind are at hand, too."""
+    shutil.copytree(run, tmp_path / "run")
+    folder = tmp_path / "run" / "student"
+    shape, rows = summaries_like_real(12, 3)
+    lines = [
+        {"id": i, "shape": SHAPES[s]} | dict(zip(SUMMARY_FIELDS, row, strict=True))
+        for i, (s, row) in enumerate(zip(shape.tolist(), rows.tolist(), strict=True))
+    ]
+    data, out = tmp_path / "summaries.jsonl", folder / "reports" / "own.json"
+    data.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    args = ["evaluate", folder / "student.json", "--data", data, "--out", out]
+    assert CliRunner().invoke(app, [str(arg) for arg in args]).exit_code == 0
+    assert str(tmp_path) not in out.read_text()
+    old = read_report(out)
+    typed = old.provenance.model_copy(update={"command": " ".join(["eisv-lumen", *map(str, args)])})
+    write_report(old.model_copy(update={"provenance": typed}), folder / "reports" / "old.json")
+    plan = make_plan(
+        build_contents(Material(ROOT, "ada", tmp_path / "run"), ["student", "explorer"]),
+        version="1.0",
+    )
+    to_hub(plan, "ada", backoff=FAST)
+    published = here.repo("model", f"ada/{STUDENT.name}").files()
+    command = b"eisv-lumen student evaluate student.json --data summaries.jsonl --out own.json"
+    assert command in published["README.md"] and command in published["reports/own.json"]
+    for path, content in {**published, **here.repo("space", "ada/explorer").files()}.items():
+        assert str(tmp_path).encode() not in content, path
 
 
 def test_what_is_missing_is_said(run: Path, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.teacher.base_models import load_base
 from eisv_lumen.teacher.recipe import load_recipe
+from eisv_lumen.trajectory.dataset import synthesize, write_parquet
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -96,3 +98,24 @@ def test_two_processes_hear_what_one_hears(runs):
     assert len(one["said"]) == len(one["excess"]) == 144
     assert len(set(one["said"])) > 100
     assert one == two
+
+
+@pytest.mark.slow
+def test_the_command_writes_one_report_whatever_the_processes(runs, tmp_path):
+    """The same bytes: of windows enough for several batches, so that each rank has some."""
+    data = tmp_path / "windows.parquet"
+    write_parquet(data, synthesize(dict.fromkeys(SHAPES, 16), window=4, seed=5))
+    written = []
+    for name, start in (("one", [sys.executable]), ("two", TORCHRUN)):
+        out = tmp_path / name / "report.json"
+        command = [*start, "-m", "eisv_lumen.cli", "teacher", "evaluate", runs[0] / "sgd"]
+        done = subprocess.run(
+            [*command, "--data", data, "--draws", "2", "--out", out, "--json"], env=ENVIRONMENT,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert [path.name for path in out.parent.iterdir()] == ["report.json"]
+        assert json.loads(done.stdout)["name"] == "report"  # one process speaks, once
+        written.append(out.read_bytes())
+    assert json.loads(written[0])["results"][0]["n"] == 144
+    assert written[0] == written[1]

@@ -45,7 +45,11 @@ def windows(
     part: Annotated[int, typer.Option(min=1, help="Windows in a file.")] = 1 << 16,
     name: Annotated[str | None, typer.Option(help="What the rows' column `source` says.")] = None,
     scratch: Annotated[
-        str | None, typer.Option(help="Folder for states to be sorted, which all workers reach.")
+        str | None,
+        typer.Option(
+            help="Folder for states to be sorted, which all workers reach; by default the system's "
+            "temporary one, or one in --out with --scheduler."
+        ),
     ] = None,
     as_json: _Json = False,
 ) -> None:
@@ -91,7 +95,11 @@ def windows(
 @app.command()
 def plan(
     measured: Annotated[
-        Path, typer.Argument(help="What a run took: a results file of benchmarks.bench_cluster.")
+        Path,
+        typer.Argument(
+            help="What a run took: what `cluster windows --json` printed, or a results file of "
+            "benchmarks.bench_cluster."
+        ),
     ],
     states: Annotated[float, typer.Option(min=1, help="States of the run that is planned.")],
     cores: Annotated[int, typer.Option(min=1, help="Cores of the cluster, a worker each.")],

@@ -176,7 +176,8 @@ def evaluate(
         target,
         name=out.stem,
         title=title or f"student {student.stem}, {'blind' if blind else 'sighted'}",
-        command=f"eisv-lumen student evaluate {student} --data {data} --out {out} "
+        # By name: where files lie on this machine is not for those who read the report.
+        command=f"eisv-lumen student evaluate {student.name} --data {data.name} --out {out.name} "
         + ("--blind" if blind else "--sighted"),
         data=facts_of_file(data),
     )

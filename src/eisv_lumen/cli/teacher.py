@@ -142,8 +142,9 @@ def evaluate(
             corpus.shape,
             name=out.stem,
             title=title or f"teacher {model.name}",
-            command=f"eisv-lumen teacher evaluate {model} --out {out}"
-            + (f" --data {data}" if data else ""),
+            # By name: where files lie on this machine is not for those who read the report.
+            command=f"eisv-lumen teacher evaluate {model.absolute().name} --out {out.name}"
+            + (f" --data {data.name}" if data else ""),
             data=facts,
             draws=draws,
             seed=seed,

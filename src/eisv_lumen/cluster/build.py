@@ -6,15 +6,16 @@ file, byte for byte what `data build` and `write_parquet` make of those rows on 
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from ..errors import InputError
-from ..files import check_folder_place, json_bytes
+from ..files import check_file_place, json_bytes
 from ..trajectory.sources.governance import MIN_UPDATES
 from ..trajectory.windows import STRIDE, WINDOW, count_windows
 from .arrange import Merge, Piece, arrange_chunk, in_order, merge_pieces, runs
@@ -77,7 +78,8 @@ def build_windows(
         any address that fsspec knows and all workers reach. Rows may come in any order; agents are
         told apart by their column.
     out
-        Folder to write `part-….parquet` and `windows.json` to. A run that was cut short goes on.
+        Folder to write `part-….parquet`, `run.json` and `windows.json` to. A run that was cut short
+        goes on. None of them names a folder of this machine.
     crew
         Who does it.
     window, stride
@@ -89,7 +91,8 @@ def build_windows(
         `governance` for updates.
     scratch
         Folder for states that have to be sorted, which all workers reach; by default a temporary
-        one for processes of this machine, else one in `out`. It is removed at the end.
+        one for processes of this machine, else one in `out`. It is removed at the end; the crew
+        is told where it is and how large it may become.
     rows
         States that a task reads, about.
 
@@ -102,7 +105,7 @@ def build_windows(
     count_windows(0, window, stride)
     out = out.rstrip("/")
     if scheme(out) == "file":
-        check_folder_place(out)
+        check_file_place(f"{out}/{_RUN}")
     files = find(source, (".parquet", ".jsonl"))
     kinds = {file.path.rpartition(".")[2] for file in files}
     if len(kinds) > 1:
@@ -120,28 +123,34 @@ def build_windows(
         "stride": stride,
         "part": part,
         "source": label,
-        "files": [asdict(file) for file in files],
+        "files": [{"name": f.name, "size": f.size, "key": f.key} for f in files],
     }
     _refuse_another(out, run)
     with _scratch_folder(scratch, out, crew) as aside:
-        tasks = [(i, chunk, aside) for i, chunk in enumerate(chunks)]
-        arranged = crew.map("arrange", arrange_chunk, tasks)
-        n_states = sum(a.rows - a.null_rows for a in arranged)
-        least = max(window, MIN_UPDATES if kinds == {"jsonl"} else window)
-        agents = {
-            agent: pieces
-            for agent, pieces in in_order(arranged).items()
-            if sum(map(len, pieces)) >= least
-        }
-        if not agents:
-            raise InputError(
-                f"{source}: a window of {window} states is longer than every series, of {n_states} "
-                "states in all: give more states or a shorter window"
-            )
-        agents, merged = _merged(agents, rows, aside, crew)
-        parts = list(plan_parts(agents, out, label, window, stride, part))
-        save_json(f"{out}/{_RUN}", run)
+        crew.say(
+            f"scratch: {aside}, up to {_scratch_bytes(chunks) / 1e9:.1f} GB where states are not "
+            "in order; --scratch chooses another folder"
+        )
+        with _place(out, run):
+            tasks = [(i, chunk, aside) for i, chunk in enumerate(chunks)]
+            arranged = crew.map("arrange", arrange_chunk, tasks)
+            n_states = sum(a.rows - a.null_rows for a in arranged)
+            least = max(window, MIN_UPDATES if kinds == {"jsonl"} else window)
+            agents = {
+                agent: pieces
+                for agent, pieces in in_order(arranged).items()
+                if sum(map(len, pieces)) >= least
+            }
+            if not agents:
+                raise InputError(
+                    f"{source}: a window of {window} states is longer than every series, of "
+                    f"{n_states} states in all: give more states or a shorter window"
+                )
+            agents, merged = _merged(agents, rows, aside, crew)
+            parts = list(plan_parts(agents, out, label, window, stride, part))
         made = crew.map("label", write_part, parts)
+    for broken in (m["file"] for m in made if m["broken"]):
+        crew.say(f"{out}/{broken}: could not be read, so it was made again")
     sweep(out)
     index = {
         "windows": sum(m["windows"] for m in made),
@@ -197,7 +206,62 @@ def _merged(
 def _refuse_another(out: str, run: dict[str, Any]) -> None:
     there = read_bytes(f"{out}/{_RUN}")
     if there != json_bytes(run) and (there or read_bytes(f"{out}/part-000000.parquet")):
-        raise InputError(f"{out}: holds windows of other files or settings; choose another --out")
+        raise InputError(
+            f"{out}: holds windows of other files or settings ({_difference(there, run)}); choose "
+            "another --out"
+        )
+
+
+def _difference(there: bytes | None, run: dict[str, Any]) -> str:
+    """Say how this run differs from the one whose `run.json` is there."""
+    try:
+        old = json.loads(there or b"")
+        known = {file["name"]: file for file in old.pop("files")}
+        settings = [key for key in run if key != "files" and old.get(key) != run[key]]
+        said = [f"{key} {old.get(key)} there, {run[key]} here" for key in settings]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return f"its {_RUN} says not which"
+    given = {file["name"]: file for file in run["files"]}
+    for names, what in (
+        (given.keys() - known, "new"),
+        (known.keys() - given, "gone"),
+        ((name for name in given if name in known and given[name] != known[name]), "changed"),
+    ):
+        some = sorted(names)
+        if some:
+            said.append(f"{what}: {', '.join(some[:3])}{' …' * (len(some) > 3)}")
+    return "; ".join(said)
+
+
+@contextmanager
+def _place(out: str, run: dict[str, Any]) -> Iterator[None]:
+    """Hold a run's place while its windows are planned; after that, `run.json` says whose it is.
+
+    On a disk nothing is written before that. In a store elsewhere, only writing shows whether one
+    may: there it is written first, and taken away where the plan is refused.
+    """
+    address = f"{out}/{_RUN}"
+    if scheme(out) == "file":
+        yield
+        save_json(address, run)
+        return
+    new = read_bytes(address) is None
+    save_json(address, run)
+    try:
+        yield
+    except BaseException:
+        if new:
+            remove(address)
+        raise
+
+
+def _scratch_bytes(chunks: Sequence[Chunk]) -> int:
+    """Return how much states may take that are sorted by the chunk, and then merged, at most.
+
+    Six numbers a state, twice; a line of updates has no fewer characters than 72.
+    """
+    rows = sum(c.stop - c.start if c.is_parquet else (c.stop - c.start) // 72 for c in chunks)
+    return 2 * 6 * 8 * rows
 
 
 @contextmanager

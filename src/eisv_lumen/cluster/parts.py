@@ -78,21 +78,29 @@ def _slices(pieces: Sequence[Piece], start: int, stop: int) -> tuple[tuple[str, 
 
 
 def write_part(part: Part) -> dict[str, Any]:
-    """Cut, label and write the windows of one file; one that lies there is left as it is."""
+    """Cut, label and write the windows of one file; one that lies there whole is left as it is."""
     name = part.path.rpartition("/")[2]
     there = read_bytes(part.path)
-    if there is not None:
-        from pyarrow import parquet
-
-        windows = parquet.read_metadata(pa.BufferReader(there)).num_rows
+    windows = None if there is None else _windows_in(there)
+    if there is not None and windows is not None:
         digest = hashlib.sha256(there).hexdigest()
         return {"file": name, "windows": windows, "bytes": len(there), "sha256": digest,
-                "already": True}  # fmt: skip
+                "already": True, "broken": False}  # fmt: skip
     rows = pa.concat_tables([_rows(segment, part) for segment in part.segments])
     table = with_cut_facts(rows, window=part.window, stride=part.stride)
     digest, size = save_table(part.path, table)
     return {"file": name, "windows": table.num_rows, "bytes": size, "sha256": digest,
-            "already": False}  # fmt: skip
+            "already": False, "broken": there is not None}  # fmt: skip
+
+
+def _windows_in(data: bytes) -> int | None:
+    """Return how many windows a file holds; None where it is cut short or something else."""
+    from pyarrow import parquet
+
+    try:
+        return int(parquet.read_metadata(pa.BufferReader(data)).num_rows)
+    except (pa.ArrowException, OSError):
+        return None
 
 
 def _rows(segment: Segment, part: Part) -> pa.Table:

@@ -78,28 +78,37 @@ def rates(built: dict[str, Any]) -> Rates:
 
 
 def read_rates(path: str | os.PathLike[str], *, ordered: bool = False) -> Rates:
-    """Read the rates of a results file of `benchmarks.bench_cluster`.
+    """Read the rates of a results file of `benchmarks.bench_cluster`, or of one run.
 
     Parameters
     ----------
     path
-        The file: under `runs`, what was built of states in order and of interleaved agents.
+        The file: under `runs`, what was built of states in order and of interleaved agents; or
+        what `cluster windows --json` printed.
     ordered
-        Which of the two.
+        Which of the two; one run alone must then have found its states in order.
 
     Raises
     ------
     InputError
-        The file is not such a one.
+        The file is not there, or not such a one.
     """
+    raw = read_json(path)
     wanted = "ordered" if ordered else "interleaved"
     try:
-        runs = [run for run in read_json(path)["runs"] if run["layout"] == wanted]
-        # As many workers as were measured: what they share, they shared then.
-        found = rates(max(runs, key=lambda run: int(run["built"]["workers"]))["built"])
+        if "runs" in raw:
+            runs = [run["built"] for run in raw["runs"] if run["layout"] == wanted]
+            # As many workers as were measured: what they share, they shared then.
+            raw = max(runs, key=lambda built: int(built["workers"]))
+        elif ordered and raw["bytes_scratch"]:
+            raise InputError(f"{path}: its states were not in order; leave out --ordered")
+        found = rates(raw)
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise InputError(
-            f"{path}: not a results file of benchmarks.bench_cluster with a run {wanted!r}"
+            f"{path}: not what `cluster windows --json` printed, and not a results file of "
+            f"benchmarks.bench_cluster with a run {wanted!r}"
         ) from error
     if not all(math.isfinite(getattr(found, field.name)) for field in fields(found)):
         raise InputError(f"{path}: a rate is not finite")
@@ -123,7 +132,22 @@ def plan_run(rates: Rates, states: int, cores: int, price: float) -> Plan:
         Workers, one a core.
     price
         What a core costs an hour.
+
+    Raises
+    ------
+    InputError
+        A number is so large that a figure of the plan is none.
     """
+    try:
+        found = _plan(rates, states, cores, price)
+    except OverflowError:  # of a whole number that no float can be
+        found = None
+    if found is None or not all(map(math.isfinite, (found.core_hours, found.cost))):
+        raise InputError("so many states or cores, or such a price, cannot be planned; give less")
+    return found
+
+
+def _plan(rates: Rates, states: int, cores: int, price: float) -> Plan:
     core_s = rates.core_s * states
     return Plan(
         states=states,

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..trajectory.sources.columns import by_agent, state_columns, wanted_columns
 from ..trajectory.sources.common import in_time_order
 from ..trajectory.sources.governance import read_updates
-from .storage import open_file
+from .storage import in_words, open_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -170,12 +170,10 @@ class _parquet:
             raise
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        import pyarrow as pa
-
         self.stream.close()
-        if isinstance(error, pa.ArrowException | OSError) and not isinstance(error, InputError):
-            text = " ".join(str(error).split())
-            raise InputError(f"{self.path}: cannot be read ({text})") from error
+        if error is not None:
+            with in_words(self.path, "read", also=()):
+                raise error
 
 
 def _read(chunk: Chunk, *, with_agent: bool) -> tuple[tuple[Floats, Floats, Any, Any], int]:
@@ -223,7 +221,7 @@ def _read_updates(chunk: Chunk) -> tuple[list[Columns], int, int]:
 
 def _lines(chunk: Chunk) -> Iterator[tuple[int, str]]:
     """Yield the lines that begin in a block, with their numbers counted from its start."""
-    with open_file(chunk.path) as stream:
+    with in_words(chunk.path, "read", also=()), open_file(chunk.path) as stream:
         place = chunk.start
         if place:  # the line that is under way belongs to the block before
             stream.seek(place - 1)

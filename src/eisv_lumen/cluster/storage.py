@@ -7,8 +7,10 @@ is put at once.
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +23,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
-    "File", "find", "open_file", "read_bytes", "remove", "save_json", "save_table", "scheme",
-    "sweep",
+    "File", "find", "in_words", "open_file", "read_bytes", "remove", "save_json", "save_table",
+    "scheme", "sweep",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file by its address: its length [bytes], and a key that changes with its content."""
+    """A file by its address: its length [bytes], and a key that changes with its content.
+
+    `name` is what it is called within the folder or pattern that was searched. That may be
+    published; where the folder lies on this machine may not.
+    """
 
     path: str
+    name: str
     size: int
     key: str
 
@@ -56,23 +63,68 @@ def find(address: str, suffixes: tuple[str, ...]) -> list[File]:
         It cannot be reached, or holds no such file.
     """
     fs, path = _filesystem(address)
-    try:
-        if "*" in path:
-            names = fs.glob(path)
-        elif fs.isdir(path):
-            names = fs.find(path)
-        else:
-            names = [path] if fs.exists(path) else []
+    with in_words(address, "reached"):
+        names = fs.glob(path) if "*" in path else _files_at(fs, path)
         wanted = sorted(n for n in names if n.endswith(suffixes) and "/." not in n[len(path) :])
-        found = [File(_address(fs, n), int(fs.info(n)["size"]), str(fs.ukey(n))) for n in wanted]
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{address}: cannot be reached ({_text(error)})") from error
+        found = [
+            File(_address(fs, n), _within(path, n), int(fs.info(n)["size"]), str(fs.ukey(n)))
+            for n in wanted
+        ]
     if not found:
         raise InputError(
             f"{address}: no {' or '.join(suffixes)} there; of an anima.db or CSV make one: "
             "eisv-lumen data convert SOURCE --out states.parquet"
         )
     return found
+
+
+def _files_at(fs: Any, path: str) -> list[str]:
+    try:
+        kind = fs.info(path)["type"]  # `exists` and `isdir` call what cannot be reached not there
+    except FileNotFoundError:
+        return []
+    return list(fs.find(path)) if kind == "directory" else [path]
+
+
+def _within(searched: str, name: str) -> str:
+    folder = searched.partition("*")[0].rpartition("/")[0] if "*" in searched else searched
+    inside = folder.rstrip("/") + "/"
+    return name[len(inside) :] if name.startswith(inside) else name.rpartition("/")[2]
+
+
+@contextmanager
+def in_words(
+    address: str, done: str, also: tuple[type[Exception], ...] = (ValueError, ImportError)
+) -> Iterator[None]:
+    """Turn what a storage's client or pyarrow raises into one message.
+
+    Parameters
+    ----------
+    address, done
+        What cannot be reached, read or written.
+    also
+        What only a client raises in this block, not we.
+
+    Raises
+    ------
+    InputError
+        In place of the client's error.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (*_refusals(), *also) as error:
+        text = re.sub(r"Bearer \S+", "Bearer …", " ".join(str(error).split()))
+        why = text or type(error).__name__
+        raise InputError(f"{address}: cannot be {done} ({why})") from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    import httpx2  # huggingface_hub's: an error of the connection is no OSError there
+    import pyarrow as pa
+
+    return OSError, httpx2.HTTPError, pa.ArrowException
 
 
 def open_file(address: str) -> Any:
@@ -84,19 +136,18 @@ def open_file(address: str) -> Any:
         It is not there, or cannot be read.
     """
     fs, path = _filesystem(address)
-    try:
+    with in_words(address, "read"):
         return fs.open(path, "rb")
-    except OSError as error:
-        raise InputError(f"{address}: cannot be read ({_text(error)})") from error
 
 
 def read_bytes(address: str) -> bytes | None:
     """Return what a file holds; None where there is none."""
     fs, path = _filesystem(address)
-    try:
-        return bytes(fs.cat_file(path))
-    except FileNotFoundError:
-        return None
+    with in_words(address, "read"):
+        try:
+            return bytes(fs.cat_file(path))
+        except FileNotFoundError:
+            return None
 
 
 def save_json(address: str, value: Any) -> None:
@@ -126,10 +177,11 @@ def sweep(address: str) -> None:
 
 
 def remove(address: str) -> None:
-    """Remove a folder with all it holds, where it is there."""
+    """Remove a file, or a folder with all it holds, where it is there."""
     fs, path = _filesystem(address)
-    if fs.exists(path):
-        fs.rm(path, recursive=True)
+    with in_words(address, "removed"):
+        if fs.exists(path):
+            fs.rm(path, recursive=True)
 
 
 def _save(address: str, data: bytes) -> None:
@@ -137,28 +189,20 @@ def _save(address: str, data: bytes) -> None:
         write_bytes(address, data)
         return
     fs, path = _filesystem(address)
-    with suppress(NotImplementedError):  # a store without folders
-        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-    try:
+    with in_words(address, "written"):
+        with suppress(NotImplementedError):  # a store without folders
+            fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.pipe_file(path, data)
-    except OSError as error:
-        raise InputError(f"{address}: cannot be written ({_text(error)})") from error
 
 
 def _filesystem(address: str) -> tuple[Any, str]:
     import fsspec
 
-    try:
+    with in_words(address, "reached"):
         fs, path = fsspec.url_to_fs(address)
-    except (ValueError, ImportError) as error:
-        raise InputError(f"{address}: cannot be reached ({_text(error)})") from error
     fs.invalidate_cache()
     return fs, path
 
 
 def _address(fs: Any, path: str) -> str:
     return path if "file" in fs.protocol else str(fs.unstrip_protocol(path))
-
-
-def _text(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import InputError
 from ..files import json_bytes, read_json
 from .front_matter import check_front_matter
-from .material import Material
+from .material import Material, without_paths
 from .plan import CARD, Contents, RepoName, Source
 from .render import markdown_table, render
 
 if TYPE_CHECKING:
     from ..lvm.alignment.report import AlignmentReport
 
-__all__ = ["CAUSAL_ALIGNMENT", "LVM", "causal_alignment", "lvm", "lvm_card", "without_paths"]
+__all__ = ["CAUSAL_ALIGNMENT", "LVM", "causal_alignment", "lvm", "lvm_card"]
 
 CAUSAL_ALIGNMENT: Final = RepoName("space", "causal_alignment")
 LVM: Final = RepoName("model", "eisv-lumen-lvm")
@@ -28,13 +28,6 @@ _MODULES: Final = (
     "ranking", "readings", "resampling",
 )  # fmt: skip
 """Of `lvm.alignment`; they need NumPy and each other alone."""
-_ABSOLUTE: Final = re.compile(
-    r"""(?<![^\s'"=(,\[])          # where a word begins
-    (?:~[^\s/\\]*|[A-Za-z]:|file:)? # a home, a drive
-    [/\\]+(?:[^\s'",)\]]*[/\\])?   # all folders
-    (?=[^\s/\\])                  # but not the last name""",
-    re.VERBOSE,
-)
 _MODEL_FILES: Final = ("config.json", "model.safetensors")
 
 
@@ -90,21 +83,6 @@ def lvm(given: Material) -> Contents:
         "report.json": json_bytes(report),
     }
     return {LVM: files}
-
-
-def without_paths(value: Any) -> Any:
-    """Cut the absolute paths in all texts of a JSON value to their last names.
-
-    Examples
-    --------
-    >>> without_paths({"command": "lvm align /home/ada/p1 --test=~/seq/test --seed 0"})
-    {'command': 'lvm align p1 --test=test --seed 0'}
-    """
-    if isinstance(value, str):
-        return _ABSOLUTE.sub("", value)
-    if isinstance(value, dict):
-        return {name: without_paths(item) for name, item in value.items()}
-    return [without_paths(item) for item in value] if isinstance(value, list) else value
 
 
 def lvm_card(

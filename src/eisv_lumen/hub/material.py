@@ -1,13 +1,23 @@
-"""What the parts of a publish are made of."""
+"""What the parts of a publish are made of, and what of it is nobody's business."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from ..errors import InputError
 
-__all__ = ["Material", "check_root"]
+__all__ = ["Material", "check_root", "without_paths"]
+
+_ABSOLUTE: Final = re.compile(
+    r"""(?<![^\s'"=(,\[])          # where a word begins
+    (?:~[^\s/\\]*|[A-Za-z]:|file:)? # a home, a drive
+    [/\\]+(?:[^\s'",)\]]*[/\\])?   # all folders
+    (?=[^\s/\\])                  # but not the last name""",
+    re.VERBOSE,
+)
 
 
 def check_root(root: Path) -> None:
@@ -56,3 +66,18 @@ class Material:
                 f"{part}: {where}give a folder that `eisv-lumen demo` has finished, with --run"
             )
         return self.run / name
+
+
+def without_paths(value: Any) -> Any:
+    """Cut the absolute paths in all texts of a JSON value to their last names.
+
+    Examples
+    --------
+    >>> without_paths({"command": "lvm align /home/ada/p1 --test=~/seq/test --seed 0"})
+    {'command': 'lvm align p1 --test=test --seed 0'}
+    """
+    if isinstance(value, str):
+        return _ABSOLUTE.sub("", value)
+    if isinstance(value, dict):
+        return {name: without_paths(item) for name, item in value.items()}
+    return [without_paths(item) for item in value] if isinstance(value, list) else value

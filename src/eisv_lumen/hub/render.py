@@ -12,7 +12,7 @@ import jinja2
 
 from ..errors import InputError
 from ..evaluation.report import SCHEMA, EvalReport, Metric, read_report
-from ..files import read_json, write_bytes
+from ..files import json_bytes, read_json, write_bytes
 from .figures import by_shape, progression, thermometer
 from .paragraphs import wrapped
 
@@ -129,9 +129,10 @@ def render_readme(root: str | os.PathLike[str]) -> dict[str, bytes]:
         tables = {
             name: [_bench_row(row) for row in group] for name, group in bench["benchmarks"].items()
         }
+        check = results["bench"].get("gpu_check")
         text = render(
             "README.md.jinja", base / "benchmarks", bench=bench, tables=tables,
-            table=markdown_table,
+            table=markdown_table, gpu_check=check and json_bytes(check).decode().rstrip(),
         )  # fmt: skip
         contents["benchmarks/README.md"] = wrapped(text).encode("utf-8")
     return contents

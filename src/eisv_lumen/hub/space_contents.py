@@ -15,7 +15,9 @@ import numpy.typing as npt
 from ..eisv import EISV_DIMS
 from ..errors import InputError
 from ..expression.vocabulary import SHAPES
+from ..files import json_bytes, read_json
 from ..trajectory.windows import WINDOW, classify
+from .material import without_paths
 from .plan import CARD, Source
 from .render import load_results, render
 
@@ -191,7 +193,8 @@ def _model(name: str, folder: Path) -> dict[str, Source]:
     record = folder / "training.json"
     if not (inner / "config.json").is_file() or not record.is_file():
         raise InputError(f"{folder}: no trained model (config.json, training.json)")
-    found = {p.name: p for form in _MODEL for p in sorted(inner.glob(form))} | {record.name: record}
+    found: dict[str, Source] = {p.name: p for form in _MODEL for p in sorted(inner.glob(form))}
+    found[record.name] = json_bytes(without_paths(read_json(record)))
     return {f"models/{name}/{path}": source for path, source in sorted(found.items())}
 
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 from ..errors import InputError
 from ..evaluation.report import EvalReport, read_reports
 from ..evaluation.table import explain
-from ..files import read_json
+from ..files import json_bytes, read_json
 from .cards import model_index
 from .front_matter import check_front_matter
-from .material import Material
+from .material import Material, without_paths
 from .plan import CARD, Contents, RepoName
 from .render import markdown_table, render
 from .repos import DATASET, METRIC, TEACHER
@@ -26,13 +26,17 @@ _FILES: Final = ("student.json", "reader.py", "distilled.json")
 def student(given: Material) -> Contents:
     """Return the student of the run: `student/`, as `eisv-lumen student distil` leaves it.
 
-    Its reports lie in `student/reports/`, by `eisv-lumen student evaluate`.
+    Its reports lie in `student/reports/`, by `eisv-lumen student evaluate`. They lose the folders
+    of this machine that they name.
     """
     folder = given.of_run("student", "student")
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder}: lacks {', '.join(missing)}; make it with `student distil`")
-    reports = read_reports(folder / "reports")
+    reports = {
+        name: EvalReport.model_validate(without_paths(report.model_dump(by_alias=True)))
+        for name, report in read_reports(folder / "reports").items()
+    }
     if not reports:
         raise InputError(f"{folder / 'reports'}: no report; make one with `student evaluate`")
     size = (folder / "student.json").stat().st_size
@@ -46,7 +50,10 @@ def student(given: Material) -> Contents:
     )
     return {
         STUDENT: {name: folder / name for name in _FILES}
-        | {f"reports/{name}.json": folder / "reports" / f"{name}.json" for name in reports}
+        | {
+            f"reports/{name}.json": json_bytes(report.model_dump(by_alias=True))
+            for name, report in reports.items()
+        }
         | {CARD: card.encode("utf-8")}
     }
 

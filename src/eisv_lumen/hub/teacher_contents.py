@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import InputError
 from ..files import json_bytes, read_json
 from .front_matter import is_hub_id
-from .material import Material
+from .material import Material, without_paths
 from .plan import CARD, Contents, Source, card_head
 from .repos import BASE, DATASET, METRIC, TEACHER
 
@@ -117,17 +116,13 @@ def _base(given: Material, base: str) -> dict[str, Source]:
 
 
 def _public(value: Any, names: Mapping[str, str]) -> Any:
-    """Return a record with bases by their public names, and commands without paths from the root.
-
-    A path that a command was given keeps its last part alone.
-    """
+    """Return a record with bases by their public names, and without paths of this machine."""
     if isinstance(value, dict):
         return {key: _public(item, names) for key, item in value.items()}
     if isinstance(value, list):
         return [_public(item, names) for item in value]
     if isinstance(value, str):
-        known = names.get(value, value)
-        return re.sub(r"(?<!\S)/\S*?([^/\s]+)/?(?!\S)", r"\1", known)
+        return without_paths(names.get(value, value))
     return value
 
 
