@@ -17,6 +17,7 @@ from eisv_lumen.trajectory.distances import (
     two_sample_auc,
 )
 from eisv_lumen.trajectory.lumen_like import (
+    abrupt_summaries,
     balanced_windows,
     constants,
     lumen_like,
@@ -165,6 +166,21 @@ def test_summaries_are_rounded_as_the_real_ones_and_labelled_by_the_rules():
     assert void.any() and (summary[void, 9] >= 0.05).all()
     again = summaries_like_real(4_000, seed=2)
     assert np.array_equal(again[0], shape) and np.array_equal(again[1], summary)
+
+
+def test_abrupt_summaries_hold_an_abrupt_step_and_are_as_the_natural_ones_that_do():
+    shape, summary = abrupt_summaries(2_000, seed=2)
+    assert len(shape) == 2_000 and (np.abs(summary[:, 10:]).max(1) >= 0.5).all()
+    np.testing.assert_array_equal(summary, round_as_real(summary))
+    natural_shape, natural = summaries_like_real(40_000, seed=2)
+    abrupt = np.abs(natural[:, 10:]).max(1) > 0.5
+    assert 0.02 < abrupt.mean() < 0.1
+    mix, expected = (np.bincount(s, minlength=9) / len(s) for s in (shape, natural_shape[abrupt]))
+    np.testing.assert_allclose(mix, expected, atol=0.04)
+    assert not {row.tobytes() for row in summary} & {row.tobytes() for row in natural}
+    assert np.array_equal(abrupt_summaries(2_000, seed=2)[1], summary)
+    with pytest.raises(InputError, match="n=-1, seed=2"):
+        abrupt_summaries(-1, seed=2)
 
 
 def test_synthetic_summaries_are_balanced_rounded_and_follow_their_seed():

@@ -118,8 +118,8 @@ def ask(data: DataRecipe, n: int, seed: int) -> Asked:
     data
         What the teacher's recipe says of its data.
     n
-        Windows in all; balanced where the recipe balances them. Of balanced and of synthetic ones a
-        quarter more each, where the recipe has some beside the natural mix.
+        Windows in all; balanced where the recipe balances them. Beside the natural mix a quarter
+        more are abrupt ones, and of balanced and of synthetic ones, where the recipe has some.
     seed
         Their seed.
     """
@@ -129,6 +129,7 @@ def ask(data: DataRecipe, n: int, seed: int) -> Asked:
         parts = [lumen_like.summaries_like_real(n, seed)]
         if data.balanced_first:  # what it knows of rare shapes is not heard in their natural mix
             parts.append(lumen_like.balanced_summaries(n // 4, seed))
+        parts.append(lumen_like.abrupt_summaries(n // 4, seed))
         synthetic = n // 4 if data.synthetic_among else 0
         parts.append(lumen_like.synthetic_summaries(synthetic, seed))
         shape, summary = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -198,7 +199,7 @@ def distil(
         mixed = fit_mixed_rows(laws, weight / weight.sum(), law, steps=chosen.row_steps)
         begins = teacher.beginnings("begins", asked.prompts)
         say("fitting the network")
-        net = fit_net(asked.summary, begins, mixed, BEGINNINGS, chosen.net)
+        net = fit_net(asked.summary, begins, mixed, BEGINNINGS, chosen.net, say=say)
     else:
         shown = np.concatenate(balanced)
         laws = teacher.laws("whole", asked.prompts_at(shown))

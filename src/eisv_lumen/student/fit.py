@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ..expression.law import EXPRESSIONS, ExpressionLaw
 from ..expression.vocabulary import INQUIRY_TOKENS, PATTERNS, TOKENS
+from .answers import Say
 from .export import Net, Rows, laws_of_rows
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ Floats = npt.NDArray[np.float64]
 _CODE = {token: i for i, token in enumerate(TOKENS)}
 _N = len(TOKENS)
 _EM_STEPS: Final = 100
+_SAID_EVERY: Final = 10_000
 SCALES: Final[Floats] = np.array([1.0, 1.0] + [0.1] * 4 + [1e-2] * 8)
 """What is small for each number of a summary: [1], [s], [1], [1/s] and [1/s²]."""
 
@@ -50,8 +52,8 @@ class NetRecipe:
         Of the first weights and of the order of the windows.
     """
 
-    hidden: int = 24
-    steps: int = 20_000
+    hidden: int = 32
+    steps: int = 80_000
     batch: int = 512
     learning_rate: float = 1e-2
     weight_decay: float = 0.001
@@ -180,6 +182,8 @@ def fit_net(
     rows: Rows,
     outcomes: Floats,
     recipe: NetRecipe = NetRecipe(),
+    *,
+    say: Say = lambda text: None,
 ) -> Net:
     """Fit a network that mixes rows to what a teacher says of windows.
 
@@ -195,6 +199,8 @@ def fit_net(
         1 where an expression has an outcome.
     recipe
         How.
+    say
+        Told of progress.
     """
     import torch
 
@@ -217,7 +223,9 @@ def fit_net(
         [W, b, U, c], lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99)
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
-    for _ in range(recipe.steps):
+    for step in range(recipe.steps):
+        if step % _SAID_EVERY == 0:
+            say(f"step {step} of {recipe.steps}")
         at = torch.randint(len(inputs), (recipe.batch,), generator=generator)
         mix = torch.softmax(torch.tanh(inputs[at] @ W.T + b) @ U.T + c, 1)
         loss = -(targets[at] * (mix @ table).clamp_min(1e-30).log()).sum(1).mean()

@@ -20,6 +20,7 @@ from .synthetic import generate
 from .windows import STRIDE, WINDOW, classify
 
 __all__ = [
+    "abrupt_summaries",
     "balanced_summaries",
     "balanced_windows",
     "constants",
@@ -37,6 +38,7 @@ Cut = Callable[[npt.NDArray[np.int64]], Windows]
 _RUN: Final = 1_000_000  # states a run in `balanced_windows`; bounds its memory
 _MAX_RUNS: Final = 2_000
 _PATIENCE: Final = 10  # runs after which a shape that was never seen is given up
+_ABRUPT: Final = 0.5  # [1/s²], of a mean second derivative
 _LAST: Final = 4  # states of a window that the study's evaluation summarised
 
 
@@ -150,6 +152,44 @@ def balanced_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]
 
     windows = _gather(missing, wanted, _run_seeds(seed, 4), run, _LAST)
     return windows.shape, round_as_real(windows.summary)
+
+
+def abrupt_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Summarise windows as `summaries_like_real` does, but only those that hold an abrupt step.
+
+    One or two in twenty are such: states that follow one another at once give rates a hundred times
+    the usual, where few windows show a reader what they mean.
+
+    Parameters
+    ----------
+    n
+        Number of windows.
+    seed
+        Seed (≥ 0); its runs are nobody else's.
+
+    Returns
+    -------
+    shape : ndarray, shape (n,), int8
+        Positions in `SHAPES`.
+    summary : ndarray, shape (n, 14)
+        As by `summaries_like_real`; some mean second derivative is beyond 0.5/s².
+
+    Raises
+    ------
+    InputError
+        `n` or the seed is negative.
+    """
+    if n < 0 or seed < 0:
+        raise InputError(f"n={n}, seed={seed}: neither may be negative")
+    shape, summary = np.empty(0, np.int8), np.empty((0, 14))
+    for run_seed in _run_seeds(seed, 5):
+        if len(shape) >= n:
+            break
+        windows = _last_states(lumen_like(_RUN, run_seed))
+        abrupt = (np.abs(windows.summary[:, 10:]) > _ABRUPT).any(1)
+        shape = np.concatenate([shape, windows.shape[abrupt]])
+        summary = np.concatenate([summary, windows.summary[abrupt]])
+    return shape[:n], round_as_real(summary[:n])
 
 
 def synthetic_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]:
