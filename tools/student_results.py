@@ -18,7 +18,8 @@ from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.files import atomic_path, write_json
 from eisv_lumen.student.answers import answers_name
-from eisv_lumen.student.distil import READING, DistilRecipe, ask, distil, distil_law
+from eisv_lumen.student.asked import READING, ask
+from eisv_lumen.student.distil import DistilRecipe, distil, distil_law
 from eisv_lumen.student.evaluate import exact_report, kl_rows
 from eisv_lumen.student.export import read_student, row_laws, summary_laws
 from eisv_lumen.student.forests import READERS, fit_study_forests, read_shapes
@@ -32,7 +33,10 @@ from eisv_lumen.trajectory.lumen_like import (
     summaries_like_real,
     synthetic_summaries,
 )
-from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
+from eisv_lumen.trajectory.sources.summaries import (
+    for_fitting,
+    read_summaries,
+)
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "lumen_real_windows.jsonl"
@@ -57,7 +61,7 @@ def main() -> None:
     sets = evaluation_sets()
     makers = {
         "sighted": lambda: distilled("sighted", args.runs, "feedback", sets),
-        "blind": lambda: distilled("blind", args.runs, "tiny-blind-summary", sets),
+        "blind": lambda: distilled("blind", args.runs, "tiny-blind-summary", sets, like=REAL),
         "law": lambda: taught_by_the_law(args.runs, sets),
         "study": lambda: study(sets),
         "series": lambda: series(args.runs),
@@ -91,13 +95,18 @@ _TITLES = {"synthetic": "on synthetic windows", "lumen-like": "on Lumen-like win
            "real": "on real windows"}  # fmt: skip
 
 
-def distilled(name: str, runs: Path, teacher_name: str, sets: dict[str, Set]) -> None:
-    """Distil a teacher and score the student, against the law and against the teacher."""
+def distilled(
+    name: str, runs: Path, teacher_name: str, sets: dict[str, Set], like: Path | None = None
+) -> None:
+    """Distil a teacher and score the student, against the law and against the teacher.
+
+    It is asked near the windows of `like` that are for fitting, too, where there are such.
+    """
     folder, out = runs / teacher_name, runs / f"student-{name}"
     if not (folder / "training.json").is_file():
         say(f"{folder}: no teacher there; {name} is left out")
         return
-    record = distil(folder, out, say=say)
+    record = distil(folder, out, like=like if like and like.is_file() else None, say=say)
     student = read_student(out / "student.json")
     teacher = None
     for kind, (shape, summary, facts) in sets.items():
@@ -251,7 +260,7 @@ LAW_RECIPE = DistilRecipe(windows=60_000)
 
 def facts_of(out: Path, record: dict[str, Any]) -> dict[str, Any]:
     """Return what a report says of a student."""
-    kept = {k: record[k] for k in ("teacher", "style", "recipe")}
+    kept = {k: record[k] for k in ("teacher", "style", "recipe", "like") if k in record}
     return kept | {"bytes": (out / "student.json").stat().st_size}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,17 +15,21 @@ from eisv_lumen.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.files import write_json
 from eisv_lumen.student import answers
+from eisv_lumen.student import asked as windows_asked
 from eisv_lumen.student import distil as room
 from eisv_lumen.student.answers import answers_name
-from eisv_lumen.student.distil import DistilRecipe, ask, distil
+from eisv_lumen.student.asked import ask
+from eisv_lumen.student.distil import DistilRecipe, distil
 from eisv_lumen.student.evaluate import kl_rows
 from eisv_lumen.student.export import read_student, row_laws, summary_laws
-from eisv_lumen.student.fit import NetRecipe
+from eisv_lumen.student.fit import SCALES, NetRecipe
 from eisv_lumen.student.probe import beginning_pmf
 from eisv_lumen.teacher.base_models import load_base, load_teacher
 from eisv_lumen.teacher.examples import answer_ids, prompt_ids
 from eisv_lumen.teacher.recipe import DataRecipe
 from eisv_lumen.teacher.score import expression_pmf
+from eisv_lumen.trajectory.lumen_like import round_as_real
+from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 
 RECIPE = DistilRecipe(
     per_shape=2, whole=8, windows=200, row_steps=25, net=NetRecipe(hidden=6, steps=100, batch=64)
@@ -111,6 +116,50 @@ def test_a_teacher_is_asked_of_what_it_was_taught_each_kind_by_itself():
     assert np.array_equal(alone, lumen_like)
 
 
+REAL = [4, 6.8, 0.57, 0.88, 0.11, 0.03, 7e-4, 0, 4e-4, 0, -1.5e-3, 0, -8e-4, -1.2e-3]
+
+
+def summaries(path: Path, ids: list[int], n_states: int = 4) -> Path:
+    rows = [dict(zip(SUMMARY_FIELDS, [n_states, *REAL[1:]], strict=True)) | {"id": i} for i in ids]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_teacher_is_asked_near_given_windows_but_those_kept_for_evaluation(blind, tmp_path):
+    mine = summaries(tmp_path / "mine.jsonl", [1, 2, 8])
+    record = distil(blind, tmp_path / "out", RECIPE, like=mine)
+    assert record["like"]["windows"] == "mine.jsonl" and record["like"]["n"] == 1
+    assert record["like"]["sha256"] == hashlib.sha256(mine.read_bytes()).hexdigest()
+    data = DataRecipe(source="summaries", style="blind", n=9)
+    plain = ask(data, 400, 5)
+    asked = ask(data, 400, 5, np.array([REAL]))
+    assert asked.prompts[:500] == plain.prompts and len(asked.prompts) == 600
+    near, natural = asked.summary[500:], plain.summary[:400]
+    assert (asked.shape[500:] == -1).all()  # nobody says what they are
+    np.testing.assert_array_equal(near, round_as_real(near))
+    assert (near[:, 0] == 4).all() and (near[:, 1] > 0).all()
+    apart = np.abs(np.arcsinh(near / SCALES) - np.arcsinh(np.array(REAL) / SCALES))
+    usual = np.arcsinh(natural / SCALES).std(0)
+    assert (np.median(apart[:, 1:], axis=0) < 0.2 * usual[1:]).all()
+    assert len(np.unique(near, axis=0)) == len(near)
+    again = ask(data, 400, 5, np.array([REAL]))
+    assert again.prompts == asked.prompts
+
+
+def test_windows_that_a_teacher_does_not_read_are_refused_before_it_is_asked(blind, tmp_path):
+    other = summaries(tmp_path / "other.jsonl", [4], n_states=20)
+    with pytest.raises(InputError, match=r"other\.jsonl: n_states=20: .*windows of 4 states"):
+        distil(blind, tmp_path / "out", RECIPE, like=other)
+    kept = summaries(tmp_path / "kept.jsonl", [1, 2])
+    with pytest.raises(InputError, match=r"kept\.jsonl: every id .* kept for evaluation"):
+        distil(blind, tmp_path / "out", RECIPE, like=kept)
+    told = teacher_in(tmp_path / "told", "compact")
+    mine = summaries(tmp_path / "mine.jsonl", [4])
+    with pytest.raises(InputError, match=r"mine\.jsonl: .*summaries are not for it"):
+        distil(told, tmp_path / "out", RECIPE, like=mine)
+    assert not (tmp_path / "out" / "asked").exists()
+
+
 def test_a_run_that_was_killed_asks_nothing_twice_and_ends_with_the_same_bytes(
     blind, distilled, tmp_path, monkeypatch
 ):
@@ -172,9 +221,9 @@ def test_what_is_asked_in_other_words_is_asked_anew(blind, distilled, tmp_path, 
     assert not [line for line in asked if line.startswith("asked")]
     few = [f"states {n}" for n in range(3)]
     assert answers_name("whole", "ab" * 32, few) != answers_name("whole", "ab" * 32, few[:2])
-    render = room.render_summaries
+    render = windows_asked.render_summaries
     monkeypatch.setattr(
-        room, "render_summaries", lambda *args: [f"{text} " for text in render(*args)]
+        windows_asked, "render_summaries", lambda *args: [f"{text} " for text in render(*args)]
     )
     distil(blind, tmp_path / "out", RECIPE, say=asked.append)
     assert [line for line in asked if line.startswith("asked")][-1] == "asked 250 of 250"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from eisv_lumen.cli import student as commands
 from eisv_lumen.cli.student import app
 from eisv_lumen.errors import InputError
 from eisv_lumen.evaluation.report import read_report
 from eisv_lumen.expression.vocabulary import SHAPES
+from eisv_lumen.student.distil import DistilRecipe
 from eisv_lumen.student.export import read_student, row_laws
 from eisv_lumen.trajectory.lumen_like import summaries_like_real
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
@@ -29,8 +32,8 @@ def run(*args: object) -> str:
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("student")
     told = json.loads(
-        run("distil", "--law", "initial", "--blind", "--windows", 300, "--hidden", 3, "--out", out,
-            "--json")
+        run("distil", "--law", "initial", "--blind", "--windows", 300, "--hidden", 3,
+            "--steps", 300, "--out", out, "--json")
     )  # fmt: skip
     assert told["bytes"] == (out / "student.json").stat().st_size
     assert (out / "reader.py").is_file() and json.loads((out / "distilled.json").read_text())
@@ -118,3 +121,19 @@ def test_what_cannot_be_done_is_refused(args, about, tmp_path, monkeypatch) -> N
 def test_an_unknown_shape_is_refused(student: Path) -> None:
     with pytest.raises(InputError, match="unknown shape 'joy'"):
         run("speak", student, "--shape", "joy")
+
+
+def test_the_commands_defaults_are_the_recipes():
+    options = {
+        name: option.default
+        for name, option in inspect.signature(commands.distil).parameters.items()
+    }
+    recipe = DistilRecipe()
+    assert options["windows"] == recipe.windows and options["per_shape"] == recipe.per_shape
+    assert options["seed"] == recipe.seed and options["hidden"] == recipe.net.hidden
+    assert options["steps"] == recipe.net.steps
+
+
+def test_windows_to_be_like_go_with_a_teacher(tmp_path):
+    with pytest.raises(InputError, match="--like goes with --teacher"):
+        run("distil", "--law", "initial", "--like", "x.jsonl", "--out", tmp_path)

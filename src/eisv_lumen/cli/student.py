@@ -38,7 +38,16 @@ def distil(
     ] = 24,
     hidden: Annotated[
         int, typer.Option(min=1, help="Units of the network that reads summaries.")
-    ] = 24,
+    ] = 32,
+    steps: Annotated[int, typer.Option(min=1, help="Steps in which it is fitted.")] = 80_000,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="Summaries (JSON lines) of windows that a blind student is to read: its teacher "
+            "is asked of others near them, too. Labels are not used; where there are ids, those "
+            "kept for evaluation (no multiples of 4) are left out."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of those windows.")] = 1_000_003,
     as_json: _Json = False,
 ) -> None:
@@ -48,6 +57,8 @@ def distil(
 
       eisv-lumen student distil --teacher runs/tiny-blind-summary --out runs/student
 
+      eisv-lumen student distil --teacher runs/tiny-blind-summary --like mine.jsonl --out runs/mine
+
       eisv-lumen student distil --law learned --out runs/student-law
     """
     from ..errors import InputError
@@ -56,14 +67,19 @@ def distil(
     from ..student.fit import NetRecipe
 
     recipe = DistilRecipe(
-        per_shape=per_shape, windows=windows, seed=seed, net=NetRecipe(hidden=hidden)
+        per_shape=per_shape,
+        windows=windows,
+        seed=seed,
+        net=NetRecipe(hidden=hidden, steps=steps),
     )
     if (teacher is None) == (law is None):
         raise InputError("give either --teacher or --law")
     if teacher is not None:
         if blind:
             raise InputError("--blind goes with --law; a teacher's recipe says what it reads")
-        record = run(teacher, out, recipe, say=lambda text: typer.echo(text, err=True))
+        record = run(teacher, out, recipe, like=like, say=lambda text: typer.echo(text, err=True))
+    elif like is not None:
+        raise InputError("--like goes with --teacher; a law is not asked")
     elif law in ("initial", "learned"):
         record = distil_law(law, out, recipe, blind=blind)
     else:

@@ -10,32 +10,27 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InputError
 from ..evaluation.report import installed_versions
-from ..expression.vocabulary import SHAPES
 from ..files import check_folder_place, make_folder, write_bytes, write_json
-from ..teacher.data import target_laws, training_record
-from ..teacher.prompt import render_summaries, render_windows
-from ..teacher.recipe import DataRecipe
+from ..teacher.data import facts_of_file, target_laws, training_record
+from ..trajectory.sources.summaries import read_for_fitting
 from . import reader
 from .answers import Say, Teacher
+from .asked import READING, ask
 from .export import Net, Rows, make_student, write_student
 from .fit import NetRecipe, fit_mixed_rows, fit_net, fit_rows, rows_of_laws
 from .probe import BEGINNINGS
 from .reader import Student
 
-__all__ = ["READING", "Asked", "DistilRecipe", "ask", "distil", "distil_law"]
+__all__ = ["DistilRecipe", "distil", "distil_law"]
 
 Floats = npt.NDArray[np.float64]
-
-READING: Final = DataRecipe.model_validate(
-    {"source": "summaries", "style": "blind", "synthetic_among": 1}
-)
-"""Summaries to learn to read without a teacher: Lumen-like ones, synthetic ones among them."""
 
 
 @dataclass(frozen=True)
@@ -69,91 +64,12 @@ class DistilRecipe:
     net: NetRecipe = field(default_factory=NetRecipe)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Windows as a teacher is shown them.
-
-    Attributes
-    ----------
-    prompts : list of str
-    shape : ndarray, shape (n,), int8
-    summary : ndarray, shape (n, 14)
-    synthetic
-        Windows at the end that are synthetic ones among others.
-    """
-
-    prompts: list[str]
-    shape: npt.NDArray[np.int8]
-    summary: Floats
-    synthetic: int = 0
-
-    def prompts_at(self, index: npt.NDArray[np.intp]) -> list[str]:
-        """Return the prompts of the windows at `index`."""
-        return [self.prompts[i] for i in index]
-
-    def first_of_each(self, n: int) -> list[npt.NDArray[np.intp]]:
-        """Return the positions of the first `n` windows of each shape: of others, and of synthetic.
-
-        Where no windows are synthetic among others, the list has one array.
-        """
-        end = len(self.prompts)
-        ranges = [(0, end - self.synthetic), (end - self.synthetic, end)]
-        return [
-            np.concatenate(
-                [
-                    start + np.flatnonzero(self.shape[start:stop] == c)[:n]
-                    for c in range(len(SHAPES))
-                ]
-            )
-            for start, stop in ranges
-            if stop > start
-        ]
-
-
-def ask(data: DataRecipe, n: int, seed: int) -> Asked:
-    """Make windows of the kind that a teacher was taught, and render them as it was shown them.
-
-    Parameters
-    ----------
-    data
-        What the teacher's recipe says of its data.
-    n
-        Windows in all; balanced where the recipe balances them. Beside the natural mix a quarter
-        more are abrupt ones, and of balanced and of synthetic ones, where the recipe has some.
-    seed
-        Their seed.
-    """
-    if data.source == "summaries":
-        from ..trajectory import lumen_like
-
-        parts = [lumen_like.summaries_like_real(n, seed)]
-        if data.balanced_first:  # what it knows of rare shapes is not heard in their natural mix
-            parts.append(lumen_like.balanced_summaries(n // 4, seed))
-        parts.append(lumen_like.abrupt_summaries(n // 4, seed))
-        synthetic = n // 4 if data.synthetic_among else 0
-        parts.append(lumen_like.synthetic_summaries(synthetic, seed))
-        shape, summary = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Asked(render_summaries(summary, data.style, shape), shape, summary, synthetic)
-    each = max(1, n // len(SHAPES))
-    if data.source == "lumen_like":
-        from ..trajectory.lumen_like import balanced_windows
-
-        windows = balanced_windows(each, window=data.window, seed=seed)
-    else:
-        from ..trajectory.dataset import synthesize, windows_from_table
-
-        counts = dict.fromkeys(SHAPES, each)
-        windows = windows_from_table(
-            synthesize(counts, window=data.window, v_max=data.v_max, seed=seed)
-        )
-    return Asked(render_windows(windows, data.style), windows.shape, windows.summary)
-
-
 def distil(
     folder: str | os.PathLike[str],
     out: str | os.PathLike[str],
     recipe: DistilRecipe | None = None,
     *,
+    like: str | os.PathLike[str] | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Distil the teacher that `teacher.train` wrote to a folder.
@@ -167,6 +83,9 @@ def distil(
         in `asked/` there: a run that was killed goes on, and ends with the same bytes.
     recipe
         How.
+    like
+        Summaries (JSON lines) of windows that a blind student is to read: of others near those for
+        fitting the teacher is asked, too. No label is used.
     say
         Told of progress.
 
@@ -178,14 +97,19 @@ def distil(
     Raises
     ------
     InputError
-        There is no trained teacher, its tokenizer splits EISV tokens, or `out` cannot be written.
+        There is no trained teacher, its tokenizer splits EISV tokens, `out` cannot be written, or
+        `like` is no file of summaries such as the teacher reads.
     """
     chosen, source, target_dir = recipe or DistilRecipe(), Path(folder), Path(out)
     check_folder_place(target_dir)
     training, data = training_record(source)
     teacher = Teacher(source, target_dir / "asked", say)
     make_folder(target_dir)
-    asked = ask(data, chosen.windows, chosen.seed)
+    near = None if like is None else read_for_fitting(like)
+    try:
+        asked = ask(data, chosen.windows, chosen.seed, near)
+    except InputError as error:
+        raise InputError(f"{like or source}: {error}") from error
     law = rows_of_laws(target_laws(data.target))
     balanced = asked.first_of_each(chosen.per_shape)
     net = None
@@ -210,6 +134,7 @@ def distil(
         "style": data.style,
         "target": data.target,
         "recipe": asdict(chosen),
+        **({} if near is None else {"like": facts_of_file(Path(like or "")) | {"n": len(near)}}),
         "mass_outside_the_support": float(1 - laws.sum(1).mean()),
         "versions": installed_versions(),
     }

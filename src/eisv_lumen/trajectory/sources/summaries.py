@@ -17,7 +17,7 @@ from ..windows import SUMMARY_FIELDS
 from .common import text_lines
 from .governance import number
 
-__all__ = ["Summaries", "for_fitting", "read_summaries", "read_unlabelled"]
+__all__ = ["Summaries", "for_fitting", "read_for_fitting", "read_summaries", "read_unlabelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,7 @@ def read_summaries(path: str | os.PathLike[str]) -> Summaries:
     ids: dict[int, int] = {}
     shapes, values, said = [], [], []
     for line_number, place, record in _records(path, ("id", "shape", *SUMMARY_FIELDS)):
-        key = record["id"]
-        if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 2**63:
-            raise InputError(f"{place}: id is {key!r}, not a whole number from 0 on")
+        key = _id(record["id"], place)
         if key in ids:
             raise InputError(f"{place}: id {key} stands in line {ids[key]} already")
         ids[key] = line_number
@@ -97,6 +95,26 @@ def read_unlabelled(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
         As for `read_summaries`; neither `id` nor `shape` nor `expression` is wanted.
     """
     return np.array([_values(record, place) for _, place, record in _records(path, SUMMARY_FIELDS)])
+
+
+def read_for_fitting(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
+    """Read the 14 numbers of the summaries that may be fitted to, without labels, (n, 14).
+
+    Those kept for evaluation are left out (`for_fitting`); a summary without `id` is kept for none.
+
+    Raises
+    ------
+    InputError
+        As for `read_unlabelled`, an id is no whole number, or none is for fitting.
+    """
+    rows = [
+        _values(record, place)
+        for _, place, record in _records(path, SUMMARY_FIELDS)
+        if "id" not in record or for_fitting(_id(record["id"], place))
+    ]
+    if not rows:
+        raise InputError(f"{path}: every id is of a summary kept for evaluation (no multiple of 4)")
+    return np.array(rows)
 
 
 def _records(
@@ -119,6 +137,12 @@ def _records(
         yield line_number, place, record
     if not found:
         raise InputError(f"{path}: holds no window summaries")
+
+
+def _id(value: Any, place: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise InputError(f"{place}: id is {value!r}, not a whole number from 0 on")
+    return value
 
 
 def _values(record: dict[str, Any], place: str) -> list[float]:
