@@ -191,7 +191,7 @@ def evaluate(
         kept.shape,
         target,
         name=out.stem,
-        title=title or f"student {student.stem}, {'blind' if blind else 'sighted'}",
+        title=title or f"student, {'blind' if blind else 'sighted'}, on {data.name}",
         # By name: where files lie on this machine is not for those who read the report.
         command=f"eisv-lumen student evaluate {student.name} --data {data.name} --out {out.name} "
         + ("--blind" if blind else "--sighted"),
