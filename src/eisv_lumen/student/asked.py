@@ -23,7 +23,7 @@ _SHORTEST: Final = 0.01  # [s]
 READING: Final = DataRecipe.model_validate(
     {"source": "summaries", "style": "blind", "synthetic_among": 1}
 )
-"""Summaries to learn to read without a teacher: Lumen-like ones, synthetic ones among them."""
+"""Summaries to learn to read without a teacher: Lumen-like ones, abrupt and synthetic ones too."""
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,7 @@ def balanced_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]
     InputError
         `n` or the seed is negative, or there are too few windows of some shape.
     """
-    if n < 0 or seed < 0:
-        raise InputError(f"n={n}, seed={seed}: neither may be negative")
+    _refuse_negative(n, seed)
     wanted = [code for code, name in enumerate(SHAPES) if name != "drift_dissonance"]
     missing = np.zeros(len(SHAPES), np.int64)
     missing[wanted] = n // len(wanted) + (np.arange(len(wanted)) < n % len(wanted))
@@ -157,7 +156,7 @@ def balanced_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]
 def abrupt_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]:
     """Summarise windows as `summaries_like_real` does, but only those that hold an abrupt step.
 
-    One or two in twenty are such: states that follow one another at once give rates a hundred times
+    About one in twenty is such: states that follow one another at once give rates a hundred times
     the usual, where few windows show a reader what they mean.
 
     Parameters
@@ -179,8 +178,7 @@ def abrupt_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats]:
     InputError
         `n` or the seed is negative.
     """
-    if n < 0 or seed < 0:
-        raise InputError(f"n={n}, seed={seed}: neither may be negative")
+    _refuse_negative(n, seed)
     shape, summary = np.empty(0, np.int8), np.empty((0, 14))
     for run_seed in _run_seeds(seed, 5):
         if len(shape) >= n:
@@ -215,8 +213,7 @@ def synthetic_summaries(n: int, seed: int) -> tuple[npt.NDArray[np.int8], Floats
     InputError
         `n` or the seed is negative.
     """
-    if n < 0 or seed < 0:
-        raise InputError(f"n={n}, seed={seed}: neither may be negative")
+    _refuse_negative(n, seed)
     counts = n // len(SHAPES) + (np.arange(len(SHAPES)) < n % len(SHAPES))
     seeds = np.random.SeedSequence(seed).generate_state(len(SHAPES))
     windows = concatenate(
@@ -233,6 +230,11 @@ def round_as_real(summary: Floats) -> Floats:
     rounded = np.round(summary, 4)
     rounded[:, 1] = np.round(summary[:, 1], 2)
     return rounded
+
+
+def _refuse_negative(n: int, seed: int) -> None:
+    if n < 0 or seed < 0:
+        raise InputError(f"n={n}, seed={seed}: neither may be negative")
 
 
 def _gather(
