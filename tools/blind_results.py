@@ -193,8 +193,9 @@ def blind_speakers(corpus: Corpus, name: str) -> dict[str, dict[float, Floats]]:
 def forest_laws(data: DataRecipe) -> dict[float, Floats]:
     """Return what a forest makes of the real summaries, taught on the teacher's Lumen-like ones.
 
-    The synthetic ones among the teacher's are left out: no real window is such. With or without the part that is balanced, and with one of three leaf sizes: as does best on the
-    half of the real summaries for fitting.
+    The synthetic ones among the teacher's are left out: no real window is such. With or without the
+    part that is balanced, and with one of three leaf sizes: as does best on the half of the real
+    summaries for fitting.
     """
     natural = summaries_like_real(data.n, 3 * data.seed)
     first = balanced_summaries(data.balanced_first, 3 * data.seed)

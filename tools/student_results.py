@@ -33,10 +33,7 @@ from eisv_lumen.trajectory.lumen_like import (
     summaries_like_real,
     synthetic_summaries,
 )
-from eisv_lumen.trajectory.sources.summaries import (
-    for_fitting,
-    read_summaries,
-)
+from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "lumen_real_windows.jsonl"

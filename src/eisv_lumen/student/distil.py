@@ -104,8 +104,11 @@ def distil(
     check_folder_place(target_dir)
     training, data = training_record(source)
     teacher = Teacher(source, target_dir / "asked", say)
+    near, told = None, {}
+    if like is not None:
+        near = read_for_fitting(like)
+        told = {"like": facts_of_file(Path(like)) | {"n": len(near)}}
     make_folder(target_dir)
-    near = None if like is None else read_for_fitting(like)
     try:
         asked = ask(data, chosen.windows, chosen.seed, near)
     except InputError as error:
@@ -134,7 +137,7 @@ def distil(
         "style": data.style,
         "target": data.target,
         "recipe": asdict(chosen),
-        **({} if near is None else {"like": facts_of_file(Path(like or "")) | {"n": len(near)}}),
+        **told,
         "mass_outside_the_support": float(1 - laws.sum(1).mean()),
         "versions": installed_versions(),
     }
@@ -159,7 +162,7 @@ def distil_law(
         As for `distil`.
     blind
         Whether it is to read summaries: a network then learns the true shapes of Lumen-like ones,
-        and of a quarter more of synthetic ones.
+        and of a quarter more each of abrupt and of synthetic ones.
     """
     chosen = recipe or DistilRecipe()
     laws = target_laws(target)
