@@ -5,8 +5,8 @@ ends a run, the next one goes on from the last whole block. The key is the finge
 paths of one encoder share their vectors, and an encoder that changed finds none. Each text goes
 through the encoder alone: its vector then depends on nothing but text, encoder, machine and library
 versions, never on its neighbours, so that a run that was resumed writes the bytes of one that was
-not. On a CPU this costs nothing, as there is no padding. A larger batch (for an accelerator) moves components
-by up to about 2e-7; such vectors are cached apart.
+not. On a CPU this costs nothing, as there is no padding. A larger batch (for an accelerator) moves
+components by up to about 2e-7; such vectors are cached apart.
 """
 
 from __future__ import annotations

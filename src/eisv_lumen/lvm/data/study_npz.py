@@ -60,6 +60,7 @@ def read_npz(path: str | os.PathLike[str], *, encoder: str = "") -> SequenceSet:
             if not isinstance(npz, np.lib.npyio.NpzFile):
                 raise InputError(f"{path}: not an .npz file")
             wanted = _wanted(npz.files, path)
+            assert npz.zip is not None
             _check_sizes(npz.zip, wanted, path)
             contexts, targets, names, places = (_array(npz, name, path) for name in wanted)
     except InputError:
@@ -163,7 +164,7 @@ def _wanted(there: Iterable[str], path: str | os.PathLike[str]) -> list[str]:
             f"targets=z['{_TARGETS[0]}'], {_ARTICLES}=[int(r['article_index']) for r in m], "
             f"{_PLACES}=[int(r['target_chunk_index']) for r in m])"
         )
-    wanted = []
+    wanted: list[str] = []
     for names in (_CONTEXTS, _TARGETS, (_ARTICLES,), (_PLACES,)):
         if not (mine := [name for name in names if name in found]):
             raise InputError(f"{path}: no array {' or '.join(names)}; it has {', '.join(found)}")

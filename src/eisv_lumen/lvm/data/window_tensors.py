@@ -70,8 +70,8 @@ class WindowTable:
 
         equal = np.empty(len(sequences.vectors), np.int64)
         for begin in np.unique(first):
-            rows = slice(begin, int(last[begin]) + 1)
-            equal[rows] = begin + first_equal(sequences.vectors[rows])
+            mine = slice(begin, int(last[begin]) + 1)
+            equal[mine] = begin + first_equal(sequences.vectors[mine])
 
         def resident(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)

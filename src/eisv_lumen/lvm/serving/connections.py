@@ -15,11 +15,6 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]
-
 __all__ = ["BACKLOG", "places", "protocol"]
 
 BACKLOG: Final = 16
@@ -30,7 +25,9 @@ _SPARE: Final = 2 * BACKLOG
 
 def places(most: int) -> int:
     """Return how many connections can be open at once: `most`, or what the system has left."""
-    if resource is None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
         return most
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
