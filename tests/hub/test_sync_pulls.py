@@ -63,7 +63,7 @@ def test_what_an_open_one_holds_is_not_sent_again(here: HubDouble, repo: Repo) -
     again = pull()
     assert (again.status, again.windows) == ("unchanged", {})
     assert (again.pull_request, again.commit) == (first.pull_request, first.commit)
-    assert methods(here) == {"GET"} and len(repo.pulls) == 1
+    assert methods(here) <= {"GET", "HEAD"} and len(repo.pulls) == 1
 
 
 def test_an_open_one_grows_on_and_is_merged_whole(here: HubDouble, repo: Repo) -> None:
@@ -85,13 +85,13 @@ def test_a_rehearsal_says_where_windows_would_go_and_changes_nothing(
 ) -> None:
     told = pull(90, dry_run=True)
     assert (told.status, told.pull_request, told.commit) == ("would_grow", None, repo.head.oid)
-    assert methods(here) == {"GET"} and repo.pulls == []
+    assert methods(here) <= {"GET", "HEAD"} and repo.pulls == []
     opened = pull(90)
     assert opened.windows == told.windows
     here.log.clear()
     more = pull(120, dry_run=True)
     assert (more.status, more.pull_request) == ("would_grow", opened.pull_request)
-    assert methods(here) == {"GET"} and repo.refs["refs/pr/1"] == opened.commit
+    assert methods(here) <= {"GET", "HEAD"} and repo.refs["refs/pr/1"] == opened.commit
     assert pull(120).windows == more.windows
 
 

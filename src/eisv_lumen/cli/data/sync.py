@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import print_json
 from ..options import Json
 
+if TYPE_CHECKING:
+    from ...trajectory.sources.common import Source as States
+
 
 def sync(
     dataset: Annotated[str, typer.Argument(help="Dataset on the Hub, NAMESPACE/NAME.")],
-    source: Annotated[Path, typer.Argument(help="An anima.db, governance updates, or states.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="An anima.db, governance updates, states, or postgresql://…"),
+    ],
     stride: Annotated[
         int | None,
         typer.Option(
             min=1, help="With which the published windows were cut; by default as they say."
         ),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(help="Whose the log is, where it names no agent ('': as published)."),
     ] = None,
     create_pr: Annotated[
         bool,
@@ -27,6 +37,18 @@ def sync(
             help="Send a pull request instead of committing to main; grow an open one.",
         ),
     ] = False,
+    migrate: Annotated[
+        bool,
+        typer.Option(
+            "--migrate",
+            help="Bring the older schema (JSON in strings) into typed columns first; its revision "
+            "gets a tag. Without it, the dataset grows in its own schema.",
+        ),
+    ] = False,
+    compact: Annotated[
+        bool,
+        typer.Option("--compact", help="Join the grown shards; past 64 it is done unasked."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be added; change nothing.")
     ] = False,
@@ -34,9 +56,10 @@ def sync(
 ) -> None:
     """Append to a dataset on the Hub the windows that it lacks.
 
-    They continue the published ones, agent by agent; nothing new makes no commit, and two who
-    grow the same dataset at once lose no window and double none. Killed or cut off, the same
-    command resumes. It logs in as `hf auth login` did.
+    They continue the published ones, agent by agent, whatever file the log stands in; nothing new
+    makes no commit, and two who grow the same dataset at once lose no window and double none.
+    Killed or cut off, the same command resumes. It logs in as `hf auth login` did; a dry run over
+    a public dataset needs no login.
 
     With --create-pr main stays as it is. While your pull request is open, the same command
     grows it; where main has moved on since, it opens another and names the one to close.
@@ -54,12 +77,15 @@ def sync(
     from ...hub.syncing.sync import sync as grow
     from ...trajectory.sources import read_source
 
-    states = read_source(source)
-    for line in states.report.lines():
-        typer.echo(line, err=True)
+    def read(since: Mapping[str, float]) -> States:
+        states = read_source(source)
+        for line in states.report.lines():
+            typer.echo(line, err=True)
+        return states
+
     outcome = grow(
-        dataset, states, stride=stride, create_pr=create_pr, dry_run=dry_run,
-        report=lambda doing: typer.echo(f"{doing} …", err=True),
+        dataset, read, stride=stride, agent=agent, create_pr=create_pr, migrate=migrate,
+        compact=compact, dry_run=dry_run, report=lambda doing: typer.echo(f"{doing} …", err=True),
     )  # fmt: skip
     if outcome.pull_request:
         typer.echo(f"pull request: {outcome.pull_request}", err=True)

@@ -42,9 +42,16 @@ def fetch_model(where: str, revision: str | None = None, backoff: Backoff | None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    from ... import __version__
+
     def fetch() -> Path:
         try:
-            return Path(snapshot_download(where, revision=revision, allow_patterns=list(_DATA)))
+            return Path(
+                snapshot_download(
+                    where, revision=revision, allow_patterns=list(_DATA),
+                    library_name="eisv-lumen", library_version=__version__,
+                )
+            )  # fmt: skip
         except LocalEntryNotFoundError as error:  # which hides what kept it from the Hub
             raise error.__cause__ or error from None
 

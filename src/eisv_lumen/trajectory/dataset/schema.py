@@ -24,6 +24,7 @@ from ..series import Series, Windows, cut
 from ..sources.common import Expressions, Source
 from ..windows import STRIDE, WINDOW, count_windows
 from .metadata import cut_facts, with_cut_facts
+from .shards import write_shard
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -242,16 +243,12 @@ def write_together(tables: Mapping[Any, pa.Table]) -> None:
     InputError
         As for `write_parquet`.
     """
-    from pyarrow import parquet
-
     with ExitStack() as files:
         for path, table in tables.items():
             aside = files.enter_context(atomic_path(path))
             # Through Python's own file, whose errors say what the system said.
             with aside.open("wb") as stream:
-                parquet.write_table(
-                    table.combine_chunks(), stream, compression="zstd", row_group_size=1 << 20
-                )
+                write_shard(table, stream)
 
 
 def read_table(path: str | os.PathLike[str]) -> pa.Table:
