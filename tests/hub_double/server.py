@@ -104,7 +104,7 @@ class HubDouble:
 
     async def _spoiled(self, fault: Fault, request: Request) -> Reply | None:
         if fault.kind in ("503", "429", "409", "412"):
-            return unavailable(int(fault.kind), fault.retry_after)
+            return unavailable(int(fault.kind), fault.retry_after, fault.ratelimit)
         if fault.kind == "echo":
             return HubError(400, f"Bad request: {request.headers}").reply
         if fault.kind == "drop_before":

@@ -99,19 +99,21 @@ class Layout:
     def _candidates(self, split: str, number: int) -> list[str]:
         """Return names to try: beside the shards that are there, or as the patterns have them."""
         mark = f"grown-{number:05d}"
-        beside = []
-        for path in self.splits[split]:
-            if not grown_number(path):
-                at = PurePosixPath(path)
-                beside.append(str(at.with_name(f"{at.stem}-{mark}.parquet")))
+        shards = [PurePosixPath(p) for p in self.splits[split] if not grown_number(p)]
+        beside = [str(at.with_name(f"{at.stem}-{mark}.parquet")) for at in shards]
         starred = []
         for pattern in self.patterns[split]:
             head, star, tail = pattern.rpartition("*")
             if star and not re.search(r"[*?\[\]]", head):
                 name = f"{head}{mark}{tail}"
                 starred.append(name if name.endswith(".parquet") else f"{name}.parquet")
+        within = [
+            str(at.with_name(f"{at.stem[:i]}-{mark}{at.stem[i:]}.parquet"))
+            for at in shards[:1]
+            for i in range(len(at.stem))
+        ]
         pushed = any(re.search(r"-\d{5}-of-\d{5}", path) for path in beside)
-        return [*beside, *starred] if pushed else [*starred, *beside]
+        return [*beside, *starred, *within] if pushed else [*starred, *beside, *within]
 
     def _takes(self, split: str, path: str, card: bytes, files: list[str], id: str) -> bool:
         """Say whether a new file would be read as part of this layout's split, and change no else.
@@ -140,7 +142,7 @@ def grown_number(path: str) -> int:
     >>> grown_number("data/train-00000-of-00001-grown-00012.parquet")
     12
     """
-    hit = re.search(r"grown-(\d{5})\.parquet$", path)
+    hit = re.search(r"grown-(\d{5})(?!\d)[^/]*\.parquet$", path)
     return int(hit[1]) if hit else 0
 
 

@@ -11,6 +11,7 @@ from ..publishing.client import Snapshot
 from ..publishing.grown import to_keep
 from ..publishing.layouts import Layout, grown_number, layouts_of
 from ..publishing.plan import CARD, Stamp, stamp
+from .cards import Count, recounted
 from .schemas import class_names, in_older_columns, in_own_columns
 from .shards import Shard, Shards
 
@@ -39,10 +40,17 @@ class Change:
     write: dict[str, tuple[bytes, Stamp]] = field(default_factory=dict)
     delete: list[str] = field(default_factory=list)
     added: dict[str, tuple[str, int]] = field(default_factory=dict)  # path: config, windows
+    counts: dict[str, Count] = field(default_factory=dict)  # config: what it has more
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file."""
         self.write[path] = (data, stamp(data))
+
+    def count(self, layout: Layout, rows: int, memory: int, files: int) -> None:
+        """Remember that a layout's configs have so many rows more, or less."""
+        for config in layout.configs:
+            more = Count(rows, memory, files)
+            self.counts[config] = self.counts.get(config, Count()) + more
 
 
 @dataclass
@@ -159,6 +167,9 @@ class Look:
         states = logs.identified(states)
         for config, grid in zip(configs, grids, strict=True):
             self._grow(there, config, grid, states, logs.last(config, states), reserved, change)
+        card = recounted(self.card(there), SPLIT, change.counts)
+        if card is not None:
+            change.put(CARD, card)
         windows = sum(n for _, n in change.added.values())
         change.message = f"Grow by {windows} windows" if windows else "Take out repeated windows"
         return change
@@ -225,11 +236,18 @@ class Look:
                 [self.shards.keys(there, path) for path in others],
             )
             for path, mask in masks.items():
-                if not mask.any():
+                if mask.all():
+                    continue
+                table = self.shards.whole(there, path)
+                kept, size = table.filter(pa.array(mask)), 0
+                if mask.any():
+                    data = parquet_bytes(kept)
+                    change.put(path, data)
+                    size = len(data)
+                else:
                     change.delete.append(path)
-                elif not mask.all():
-                    kept = self.shards.whole(there, path).filter(pa.array(mask))
-                    change.put(path, parquet_bytes(kept))
+                less = kept.nbytes - table.nbytes, size - there.sizes.get(path, 0)
+                change.count(config.layout, len(kept) - len(table), *less)
             out = sum(int((~mask).sum()) for mask in masks.values())
             if out:
                 self.say(
@@ -260,7 +278,9 @@ class Look:
         rows, unfilled = self._in_their_columns(fresh, config, card, what)
         if unfilled:
             self.say(f"{what}: nothing is known for {', '.join(unfilled)}: left empty")
-        change.put(path, growth.parquet_bytes(rows))
+        data = growth.parquet_bytes(rows)
+        change.put(path, data)
+        change.count(layout, len(rows), rows.nbytes, len(data))
         change.added[path] = ("/".join(layout.configs), len(fresh))
 
     def _in_their_columns(

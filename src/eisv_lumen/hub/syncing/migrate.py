@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..publishing.plan import CARD, card_head
+from .cards import with_head
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,13 +102,8 @@ def _as_typed(table: pa.Table) -> pa.Table:
 
 
 def _with_configs(card: bytes, configs: list[dict[str, Any]], note: str) -> bytes:
-    from huggingface_hub import RepoCard
-
     head = {k: v for k, v in card_head(card).items() if k not in ("configs", "dataset_info")}
-    made = RepoCard(card.decode("utf-8"), ignore_metadata_errors=True)
-    text = made.text.lstrip("\r\n")
-    first, _, rest = text.partition("\n")
+    text = re.sub(r"\A---\r?\n.*?\r?\n---\r?\n?", "", card.decode("utf-8"), flags=re.DOTALL)
+    first, _, rest = text.lstrip().partition("\n")
     titled = f"{first}\n\n{note}{rest.lstrip()}" if first.startswith("# ") else f"{note}{text}"
-    made.content = f"---\n---\n{titled}"
-    made.data = type(made.data)(**{**head, "configs": configs})
-    return str(made).encode()
+    return with_head(card, {**head, "configs": configs}, titled)
