@@ -1,4 +1,4 @@
-"""What was dropped, repeated, moved or guessed is said: one Python warning, one line at the CLI."""
+"""What was dropped, repeated, moved or guessed is said: a Python warning, a line on stderr."""
 
 from __future__ import annotations
 
@@ -15,8 +15,5 @@ class Notice(UserWarning):
 
 
 def notice(text: str) -> None:
-    """Warn once more, even if the same words were said before."""
-    with warnings.catch_warnings():
-        if not any(f[0] == "error" and issubclass(Notice, f[2]) for f in warnings.filters):
-            warnings.filterwarnings("always", category=Notice)
-        warnings.warn(text, Notice, stacklevel=3)
+    """Warn whoever called the caller."""
+    warnings.warn(text, Notice, stacklevel=3)

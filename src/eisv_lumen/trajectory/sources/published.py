@@ -11,6 +11,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...core.errors import InputError
 from ...eisv import EISV_DIMS
 from ...expression.vocabulary import UnknownNameError, shape_code, strip_tildes
@@ -30,7 +32,10 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
     """Turn the published schema into the typed one (`trajectory.dataset.SCHEMA`).
 
     A state is an object with E, I, S, V and `t` (seconds) or `timestamp` (ISO-8601), in either
-    case of letters; a drift may stand in it. The published labels are kept as they are.
+    case of letters; a drift may stand in it. The published labels are kept as they are. Lumen's
+    own windows (provenance `lumen_real`) are of the agent `lumen`; any others have no name for
+    whose they are, so that windows that overlap in equal states are taken for one series, which
+    is called after its first row.
 
     Parameters
     ----------
@@ -46,7 +51,7 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
     """
     import pyarrow as pa
 
-    from ..dataset.schema import SCHEMA
+    from ..dataset.schema import SCHEMA, typed
 
     for column in ("shape", STATES_COLUMN):
         if column not in table.column_names:
@@ -55,7 +60,8 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
     shapes, states, provenance, tokens = (
         _texts(table, column, name) for column in ("shape", STATES_COLUMN, "provenance", "tokens")
     )
-    out: dict[str, list[Any]] = {field: [] for field in SCHEMA.names}
+    fields = [field for field in SCHEMA if field.name != "shape_name"]
+    out: dict[str, list[Any]] = {field.name: [] for field in fields}
     for i in range(rows):
         place = f"{name}, row {i}"
         t, values, drift = _window(_json(states[i], STATES_COLUMN, place), place)
@@ -72,7 +78,21 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
         out["t_start"].append(t[0])
         out["t_end"].append(t[-1])
         out["tokens"].append(_expressions(_json(tokens[i] or "[]", "tokens", place), place))
-    return pa.table(out, schema=SCHEMA)
+    read = pa.table(out, schema=pa.schema(fields, metadata=SCHEMA.metadata))
+    return typed(_with_owners(read), name)
+
+
+def _with_owners(table: pa.Table) -> pa.Table:
+    """Name windows that overlap in equal states after the first of them: they are one series."""
+    import pyarrow as pa
+
+    from ..dataset.splits import owners
+
+    agent = np.asarray(table["agent"].to_pylist(), object)
+    _, first, which = np.unique(owners(table), return_index=True, return_inverse=True)
+    named = agent[first][which]
+    column = table.column_names.index("agent")
+    return table.set_column(column, "agent", pa.array(named.tolist(), pa.string()))
 
 
 def _texts(table: pa.Table, column: str, name: str) -> list[Any]:
