@@ -39,10 +39,10 @@ def split_lengths(
 ) -> tuple[ByLength, int]:
     """Cut a source into windows of each length, and split them alike.
 
-    The longest windows are split (see `splits.split_as_possible`). A shorter window goes where the longest
-    one goes that begins with the same state: it holds no other states than that one, so no state
-    is in two splits, whatever the lengths. Short windows that begin where no longest one does, at
-    the end of a series, are left out.
+    The longest windows are split (see `splits.split_as_possible`). A shorter window goes where
+    the longest one goes that begins with the same state: it holds no other states than that one,
+    so no state is in two splits, whatever the lengths. Short windows that begin where no longest
+    one does, at the end of a series, are left out.
 
     Parameters
     ----------

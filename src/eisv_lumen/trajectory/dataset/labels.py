@@ -94,7 +94,9 @@ def shape_codes(
 def _is_text(kind: pa.DataType) -> bool:
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(
-        pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+        pa.types.is_string(value)
+        or pa.types.is_large_string(value)
+        or pa.types.is_string_view(value)
     )
 
 

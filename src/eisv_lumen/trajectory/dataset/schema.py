@@ -316,7 +316,7 @@ def read_parquet(path: str | os.PathLike[str]) -> pa.Table:
         raise InputError(f"{path}: cannot be read as Parquet ({text})") from error
 
 
-def typed(table: pa.Table, name: str) -> pa.Table:
+def typed(table: pa.Table, name: str, names: Sequence[str] | None = None) -> pa.Table:
     """Return a table of windows in `SCHEMA`, checked; `cut_facts` are kept.
 
     Class labels are read by the names that the table's own metadata gives them, or as text.
@@ -328,6 +328,9 @@ def typed(table: pa.Table, name: str) -> pa.Table:
         With the columns of `SCHEMA`; others are left out.
     name
         What messages call it.
+    names
+        The class names that a card gives to its codes; they must be those of the table, where it
+        has its own.
 
     Raises
     ------
@@ -339,7 +342,13 @@ def typed(table: pa.Table, name: str) -> pa.Table:
     if missing:
         raise InputError(f"{name}: not the typed dataset, it has no column {missing[0]!r}")
     check_resolution(table["t"], name)
-    names = class_names(table.schema)
+    own = class_names(table.schema)
+    if own and names and own != list(names):
+        raise InputError(
+            f"{name}: its class names are {', '.join(own)}, but the card's are {', '.join(names)}; "
+            "mend the card's dataset_info"
+        )
+    names = own or names
     codes = shape_codes(table["shape"], names, name)
     if named in table.column_names:
         _check_agreement(codes, table[named], name)

@@ -16,7 +16,7 @@ from ...core.notices import notice
 from ...eisv import EISV_DIMS
 from ...expression.vocabulary import SHAPES
 
-__all__ = ["SPLITS", "Splits", "owners", "split", "split_as_possible"]
+__all__ = ["SPLITS", "Splits", "owners", "split", "split_as_possible", "state_keys"]
 
 SPLITS = ("train", "validation", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
@@ -152,7 +152,7 @@ def owners(table: pa.Table) -> Rows:
         return named
     lengths = pc.list_value_length(table["t"]).to_numpy()
     who = np.repeat(named, lengths)
-    time, state = _state_keys(table)
+    time, state = state_keys(table)
     root = np.arange(named.max() + 1)
     for one, other in _same_series(who, time, state):
         low, high = sorted((root[one], root[other]))
@@ -160,7 +160,7 @@ def owners(table: pa.Table) -> Rows:
     return np.unique(root[named], return_inverse=True)[1].reshape(-1)
 
 
-def _state_keys(table: pa.Table) -> tuple[Rows, npt.NDArray[np.uint64]]:
+def state_keys(table: pa.Table) -> tuple[Rows, npt.NDArray[np.uint64]]:
     """Return each state's time [µs] and a hash of time and values, over all windows in a row."""
     flat = (table[n].combine_chunks().flatten().to_numpy() for n in ("t", *EISV_DIMS))
     t, *values = flat
@@ -168,7 +168,9 @@ def _state_keys(table: pa.Table) -> tuple[Rows, npt.NDArray[np.uint64]]:
     key = time.astype(np.uint64)
     for column in values:
         # splitmix64: each bit of a value changes half of the bits of the key.
-        key = key + np.uint64(0x9E3779B97F4A7C15) + np.rint(column * 1e9).astype(np.int64).view("u8")
+        key = (
+            key + np.uint64(0x9E3779B97F4A7C15) + np.rint(column * 1e9).astype(np.int64).view("u8")
+        )
         key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         key ^= key >> np.uint64(31)

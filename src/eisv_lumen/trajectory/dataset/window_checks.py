@@ -130,9 +130,7 @@ def _values(table: pa.Table, name: str, ends: npt.NDArray[np.int64], place: str)
     return values
 
 
-def _check_times(
-    t: Floats, table: pa.Table, lengths: npt.NDArray[np.int64], place: str
-) -> None:
+def _check_times(t: Floats, table: pa.Table, lengths: npt.NDArray[np.int64], place: str) -> None:
     ends = np.cumsum(lengths)
 
     def row_of(i: int) -> int:
