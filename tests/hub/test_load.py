@@ -54,7 +54,7 @@ def lay(folder: Path, card: str | None = CARD) -> Path:
 
 
 def on_hub(hub: HubDouble, folder: Path) -> str:
-    repo = hub.create("dataset", ID)
+    repo = hub.store.create("dataset", ID)
     repo.write(
         {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     )
@@ -196,6 +196,7 @@ def test_hidden_copies_and_the_hubs_cache_are_read_once(here: HubDouble, tmp_pat
         copy.write_bytes((folder / "window_20" / "train.parquet").read_bytes())
     assert len(load_trajectories(folder, "window_20")) == n
     id = on_hub(here, lay(tmp_path / "e"))
+    n = len(load_trajectories(id, "window_20"))
     repo = here.repo("dataset", ID)
     for k in range(2):
         snapshot_download(id, repo_type="dataset")

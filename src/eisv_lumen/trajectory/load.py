@@ -337,11 +337,11 @@ def _from_frame(frame: Any) -> pa.Table:
     name = type(frame).__name__
     if isinstance(frame, pa.Table | pa.RecordBatch):
         table = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else frame
-    elif type(frame).__module__.startswith("datasets."):
+    elif type(frame).__module__.split(".")[0] == "datasets":
         table = frame.with_format("arrow")[:].replace_schema_metadata(
             frame.features.arrow_schema.metadata
         )
-    elif type(frame).__module__.startswith("pandas."):
+    elif type(frame).__module__.split(".")[0] == "pandas":
         table = pa.Table.from_pandas(frame, preserve_index=False)
     elif hasattr(frame, "to_arrow"):
         table = frame.to_arrow()
