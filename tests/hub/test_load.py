@@ -169,7 +169,7 @@ def test_class_names_of_the_card_are_obeyed(here: HubDouble, tmp_path: Path) -> 
         "---\ndataset_info:\n  features:\n  - name: shape\n    dtype:\n      class_label:\n"
         f"        names:\n{labels}---\n"
     )
-    with pytest.raises(InputError, match="its class names are settled_presence.*but the card's"):
+    with pytest.raises(InputError, match=r"its class names are settled_presence.*but the card's"):
         load_trajectories(folder)
 
 
@@ -221,7 +221,7 @@ def test_frames_of_windows_are_sources(kind: str) -> None:
     table = build(LOG)
     make: dict[str, Any] = {
         "arrow": lambda: table,
-        "pandas": lambda: table.to_pandas(),
+        "pandas": table.to_pandas,
         "polars": lambda: pytest.importorskip("polars").from_arrow(table),
         "dataset": lambda: Dataset(table).select(range(len(table))),
     }

@@ -249,7 +249,7 @@ def test_the_file_is_written_as_the_hub_wants_it(tmp_path):
         column = pq.ParquetFile(path).metadata.row_group(0).column(0)
         return column, path.stat().st_size
 
-    table = build(Source([log(20_000)], Report()))
+    table = build(Source([log(60_000)], Report()))
     column, size = written(table, "ours")
     assert column.has_offset_index and column.has_column_index
     cut = {"use_content_defined_chunking": True, "write_page_index": True}
