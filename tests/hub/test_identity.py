@@ -14,6 +14,7 @@ from samples import FAST
 from test_growth import build, part, series, source
 
 from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.notices import Notice
 from eisv_lumen.hub.syncing.growth import parquet_bytes
 from eisv_lumen.hub.syncing.sync import sync
 from eisv_lumen.trajectory.series import Series
@@ -62,7 +63,7 @@ def wanted(*logs: Series) -> set[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("name", ["renamed", "rotated", "cut", "nameless", "under another name"])
 def test_the_same_log_in_another_file_goes_on(
-    here: HubDouble, name: str, caplog: pytest.LogCaptureFixture
+    here: HubDouble, name: str, recwarn: pytest.WarningsRecorder
 ) -> None:
     repo = published(here, part(LOG, 0, 60))
     file = {
@@ -74,7 +75,8 @@ def test_the_same_log_in_another_file_goes_on(
     }[name]
     assert grow(file).windows == {"default": 12}
     assert windows(repo) == wanted(LOG)
-    told = "its states are those published of agent 'lumen'" in caplog.text
+    said = " ".join(str(one.message) for one in recwarn)
+    told = "its states are those published of agent 'lumen'" in said
     assert told == (name in ("nameless", "under another name"))
     assert grow(file).status == "unchanged" and windows(repo) == wanted(LOG)
 
@@ -121,12 +123,10 @@ def test_a_nameless_log_that_begins_long_after_is_asked_for_a_name(here: HubDoub
     assert grow(near).windows == {"default": 12}
 
 
-def test_states_from_before_the_dataset_are_told_of(
-    here: HubDouble, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_states_from_before_the_dataset_are_told_of(here: HubDouble) -> None:
     published(here, part(LOG, 30, 90))
-    grow(LOG)
-    assert "30 states before the first published window are left out" in caplog.text
+    with pytest.warns(Notice, match="30 states before the first published window are left out"):
+        grow(LOG)
     with pytest.raises(InputError, match="all before the first published one"):
         grow(part(LOG, 0, 25))
 

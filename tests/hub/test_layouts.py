@@ -19,8 +19,8 @@ from test_growth import build, part, series, source
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.hub.publishing.layouts import grown_number, layouts_of
 from eisv_lumen.hub.syncing.sync import sync
+from eisv_lumen.trajectory.dataset.layouts import grown_number, layouts_of
 
 ID = "ada/laid"
 LOG = series(120)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from ...trajectory.dataset.layouts import grown_number, layouts_of
 from .client import Hub, Snapshot
-from .layouts import grown_number, layouts_of
 from .plan import CARD, PlannedRepo, Source
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def trimmed(hub: Hub, repo: PlannedRepo, id: str, there: Snapshot) -> Trimmed:
         return {}
     import pyarrow as pa
 
-    from ...trajectory.dataset.shards import write_shard
+    from ...trajectory.dataset.schema import write_to
 
     read = [layout for layout in layouts_of(repo.read(CARD), [*repo.files, *left], id)]
     tables = {path: _table(hub, repo, id, there, path) for path in left}
@@ -78,7 +78,7 @@ def trimmed(hub: Hub, repo: PlannedRepo, id: str, there: Snapshot) -> Trimmed:
                 if mask.all():
                     continue
                 sink = pa.BufferOutputStream()
-                write_shard(tables[path].filter(pa.array(mask)), sink)
+                write_to(sink, tables[path].filter(pa.array(mask)))
                 kept = bytes(sink.getvalue().to_pybytes()) if mask.any() else None
                 found[path] = (kept, int((~mask).sum()))
     return found

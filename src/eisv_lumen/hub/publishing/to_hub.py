@@ -7,12 +7,12 @@ left to do: so nothing is doubled, and nothing that somebody else wrote is lost.
 from __future__ import annotations
 
 import difflib
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from ...core.errors import InputError
+from ...core.notices import notice
 from .client import Hub, MovedError, Sent, Snapshot
 from .grown import Trimmed, trimmed
 from .plan import (
@@ -30,7 +30,6 @@ from .retry import Pause, explain
 __all__ = ["Outcome", "Publication", "Report", "diff", "silent"]
 
 _GITATTRIBUTES = ".gitattributes"
-_log = logging.getLogger(__name__)
 
 Report = Callable[[PlannedRepo, str, int], None]
 """Told, as it happens: the repo, what is being done, bytes that are done."""
@@ -199,10 +198,10 @@ class Publication:
         found = trimmed(self.hub, self.repo, self.id, there)
         out = sum(dropped for _, dropped in found.values())
         if out:
-            _log.warning(
-                "%s: %d windows of grown shards stand in this version too, or meet another split "
-                "of it: they are taken out of the grown shards", self.id, out,
-            )  # fmt: skip
+            notice(
+                f"{self.id}: {out} windows of grown shards stand in this version too, or meet "
+                "another split of it: they are taken out of the grown shards"
+            )
         return found
 
     def _commit(self, there: Snapshot, changes: Changes, grown: Trimmed) -> Sent:

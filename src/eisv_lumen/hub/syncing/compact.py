@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ...trajectory.dataset.layouts import grown_number
 from ..publishing.client import Snapshot
-from ..publishing.layouts import grown_number
 from .diff import SPLIT, Change, Look, Published
 from .shards import Shard
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ...core.errors import InputError
+from ...trajectory.dataset.layouts import Layout, grown_number, layouts_of
 from ..publishing.client import Snapshot
 from ..publishing.grown import to_keep
-from ..publishing.layouts import Layout, grown_number, layouts_of
 from ..publishing.plan import CARD, Stamp, stamp
 from .cards import Count, recounted
 from .schemas import class_names, in_older_columns, in_own_columns
@@ -18,7 +18,7 @@ from .shards import Shard, Shards
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ...trajectory.dataset.shards import OwnerFacts
+    from ...trajectory.dataset.metadata import OwnerFacts
     from ...trajectory.sources.common import Source as States
     from .growth import Grid, LastWindow
 

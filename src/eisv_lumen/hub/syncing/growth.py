@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...core.errors import InputError
-from ...trajectory.dataset.schema import SCHEMA, build
-from ...trajectory.dataset.shards import digest, write_shard
+from ...trajectory.dataset.metadata import digest
+from ...trajectory.dataset.schema import SCHEMA, build, write_to
 from ...trajectory.series import Series
 from ...trajectory.sources.common import Source
 
@@ -228,7 +228,7 @@ def stride_of(said: Iterable[int], given: int | None, what: str) -> int:
 def parquet_bytes(table: pa.Table) -> bytes:
     """Return a table as Parquet; the same table gives the same bytes."""
     buffer = pa.BufferOutputStream()
-    write_shard(table, buffer)
+    write_to(buffer, table)
     return bytes(buffer.getvalue().to_pybytes())
 
 

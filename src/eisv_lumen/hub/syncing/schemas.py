@@ -11,7 +11,7 @@ import numpy as np
 from ...core.errors import InputError
 from ...eisv import EISV_DIMS
 from ...expression.vocabulary import SHAPES
-from ..publishing.plan import card_head
+from ...trajectory.dataset.layouts import card_class_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,9 +45,9 @@ def class_names(
         They do not agree, or a class that we give has no name there.
     """
     orders = {names for names in said if names is not None}
-    told = _names_of_card(card, config)
+    told = card_class_names(card, config, what)
     if told is not None:
-        orders.add(told)
+        orders.add(tuple(told))
     if len(orders) > 1:
         raise InputError(
             f"{what}: its shards and its card do not agree on the names of the classes of `shape` "
@@ -142,22 +142,3 @@ def _older_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "tokens": json.dumps(row["tokens"]),
         "n_expressions": len(row["tokens"]),
     }
-
-
-def _names_of_card(card: bytes | None, config: str) -> tuple[str, ...] | None:
-    """Return the class names of `shape` that a card's `dataset_info` has for a config."""
-    info = card_head(card).get("dataset_info") if card else None
-    for one in info if isinstance(info, list) else [info]:
-        if not isinstance(one, dict) or one.get("config_name", "default") != config:
-            continue
-        for feature in one.get("features") or []:
-            if isinstance(feature, dict) and feature.get("name") == "shape":
-                label = (
-                    (feature.get("dtype") or {}) if isinstance(feature.get("dtype"), dict) else {}
-                )
-                names = (label.get("class_label") or {}).get("names")
-                if isinstance(names, dict):
-                    return tuple(str(names[key]) for key in sorted(names, key=int))
-                if isinstance(names, list):
-                    return tuple(map(str, names))
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ...core.errors import InputError
-from ...trajectory.dataset.metadata import cut_facts
-from ...trajectory.dataset.shards import OwnerFacts, owner_facts, said_facts
+from ...trajectory.dataset.labels import class_names
+from ...trajectory.dataset.metadata import OwnerFacts, cut_facts, owner_facts, said_facts
 from ..publishing.client import Hub, Snapshot
 from ..publishing.plan import RepoName
 from ..publishing.ranges import RangeFile, cached_tail
@@ -157,7 +156,7 @@ class Shards:
         file = self.file(there, path)
         schema, rows = file.schema_arrow, file.metadata.num_rows
         said = dict(cut_facts(schema.empty_table()))
-        plain = Shard(path, rows, schema, said, _class_names(schema), {})
+        plain = Shard(path, rows, schema, said, _names(schema), {})
         if not plain.has_windows:
             return plain
         if plain.older:
@@ -182,12 +181,9 @@ class Shards:
         return self._whole[key]
 
 
-def _class_names(schema: pa.Schema) -> tuple[str, ...] | None:
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return tuple(map(str, features["shape"]["names"]))
-    except (KeyError, ValueError, TypeError):
-        return None
+def _names(schema: pa.Schema) -> tuple[str, ...] | None:
+    names = class_names(schema)
+    return None if names is None else tuple(names)
 
 
 def _window(file: parquet.ParquetFile, what: str) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from ...core.errors import InputError
+from ...core.notices import notice
 from ..publishing.client import Hub, MovedError, Pull, Snapshot
 from ..publishing.plan import RepoName
 from ..publishing.retry import Backoff, Pause, explain
@@ -23,7 +23,6 @@ __all__ = ["SyncOutcome", "sync"]
 
 _TITLE: Final = "Grow the dataset"
 """Of pull requests: with their author, what they are known by."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def sync(
         return found if agent is None else _owned(found, agent)
 
     shards = Shards(hub, RepoName("dataset", name), id)
-    look = Look(shards, read, stride, agent is not None, _once(_log.warning))
+    look = Look(shards, read, stride, agent is not None, _once(notice))
     growth = _Growth(look, report, me if create_pr else None, migrate, compact)
     return growth.rehearse() if dry_run else growth.run()
 

@@ -7,15 +7,24 @@ install, without `datasets`, grows whatever it loads.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from ...core.errors import InputError
-from .plan import CARD, card_head
+from ...core.files import parse_yaml
 
-__all__ = ["Layout", "grown_number", "layouts_of"]
+__all__ = [
+    "Layout",
+    "card_class_names",
+    "card_head",
+    "default_config",
+    "grown_number",
+    "layouts_of",
+]
+
+CARD: Final = "README.md"
 
 _IGNORED: Final = frozenset(
     (CARD, "config.json", "dataset_info.json", "dataset_infos.json", "dummy_data.zip",
@@ -134,6 +143,60 @@ class Layout:
         return True
 
 
+def card_head(card: bytes | None, id: str) -> dict[str, Any]:
+    """Return the YAML head of a dataset's card, empty where it has none.
+
+    Raises
+    ------
+    InputError
+        It is no text, or no YAML.
+    """
+    text = (card or b"").decode("utf-8", "replace")
+    head = re.match(r"---\r?\n(.*?)\r?\n---", text, re.DOTALL)
+    found = parse_yaml(head[1], f"{id}: {CARD}, its head") if head else {}
+    return found if isinstance(found, dict) else {}
+
+
+def default_config(card: bytes | None, names: Sequence[str], id: str) -> str:
+    """Return the config that is read where none is asked for.
+
+    It is the one that the card calls its default, or the only one, or the longest windows.
+    """
+    configs = card_head(card, id).get("configs") or []
+    said = [c.get("config_name") for c in configs if isinstance(c, dict) and c.get("default")]
+    for name in (*map(str, said), "default"):
+        if name in names:
+            return name
+    return max(names, key=lambda name: (_window_of(name), -list(names).index(name)))
+
+
+def card_class_names(
+    card: bytes | None, config: str, id: str, column: str = "shape"
+) -> list[str] | None:
+    """Return the class names that a card gives a column of a config; None where it gives none."""
+    told = card_head(card, id).get("dataset_info")
+    infos = told if isinstance(told, list) else [told]
+    for info in (i for i in infos if isinstance(i, dict)):
+        if info.get("config_name", config) != config:
+            continue
+        for feature in info.get("features") or ():
+            if isinstance(feature, dict) and feature.get("name") == column:
+                return _names_of(feature.get("dtype"))
+    return None
+
+
+def _names_of(dtype: Any) -> list[str] | None:
+    names = dtype.get("class_label", {}).get("names") if isinstance(dtype, dict) else None
+    if isinstance(names, dict):  # as `datasets` writes them: '0': settled_presence
+        return [str(names[key]) for key in sorted(names, key=int)]
+    return [str(name) for name in names] if isinstance(names, list) else None
+
+
+def _window_of(name: str) -> int:
+    hit = re.fullmatch(r"window_(\d+)", name)
+    return int(hit[1]) if hit else 0
+
+
 def grown_number(path: str) -> int:
     """Return the number of a shard that `data sync` has added, 0 of any other.
 
@@ -192,8 +255,7 @@ def layouts_of(card: bytes | None, files: Iterable[str], id: str) -> list[Layout
 
 def _configs(card: bytes | None, id: str) -> list[tuple[str, Patterns | None, str]]:
     """Return each config's name, its patterns (None: `datasets`' own), and its folder."""
-    head = card_head(card) if card else {}
-    configs = head.get("configs") if isinstance(head, dict) else None
+    configs = card_head(card, id).get("configs")
     if not configs:
         return [("default", None, "")]
     try:
