@@ -333,7 +333,15 @@ def published(rows: pa.Table) -> bytes:
 
 
 LUMEN = Series(LOG.t, LOG.X, None, "anima", "lumen")
-OLDER_CARD = "---\nlicense: mit\ndataset_info:\n  download_size: 5\n---\n# By hand\n\nIt has `eisv_states`.\n"
+OLDER_CARD = """---
+license: mit
+dataset_info:
+  download_size: 5
+---
+# By hand
+
+It has `eisv_states`.
+"""
 
 
 @pytest.fixture

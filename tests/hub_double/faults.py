@@ -29,6 +29,7 @@ class Logged:
     path: str
     token: str | None
     fault: str | None = None
+    agent: str = ""  # which program asks
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -56,7 +56,7 @@ class HubError(Exception):
 def repo_not_found(known: bool = True) -> HubError:
     """What there is not, or what one may not see; strangers are asked who they are."""
     if not known:
-        return HubError(401, "Invalid username or password.")
+        return HubError(401, "Invalid username or password.", "RepoNotFound")
     return HubError(404, "Repository not found", "RepoNotFound")
 
 

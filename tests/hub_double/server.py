@@ -90,7 +90,8 @@ class HubDouble:
         fault = hits[0] if hits else None
         user = self.store.users.get(request.token or "")
         name = user.name if user else None
-        self.log.append(Logged(request.method, target, name, fault.kind if fault else None))
+        agent = request.headers.get("user-agent", "")
+        self.log.append(Logged(request.method, target, name, fault.kind if fault else None, agent))
         reply = await self._spoiled(fault, request) if fault else self._answer(request)
         if reply is None:
             # uvicorn's `send` belongs to the request's cycle, which holds the connection.

@@ -51,7 +51,7 @@ def trimmed(hub: Hub, repo: PlannedRepo, id: str, there: Snapshot) -> Trimmed:
 
     from ...trajectory.dataset.schema import write_to
 
-    read = [layout for layout in layouts_of(repo.read(CARD), [*repo.files, *left], id)]
+    read = layouts_of(repo.read(CARD), [*repo.files, *left], id)
     tables = {path: _table(hub, repo, id, there, path) for path in left}
     keys = {path: table for path, table in tables.items() if set(_KEYS) <= set(table.column_names)}
     planned = {

@@ -1,4 +1,4 @@
-"""A dataset's card after its shards have changed: `load_dataset` refuses one whose counts differ."""
+"""A dataset's card after its shards have changed: `load_dataset` refuses other counts."""
 
 from __future__ import annotations
 

@@ -92,11 +92,10 @@ class Layout:
             )
         shards = [path for many in self.splits.values() for path in many]
         number = max(map(grown_number, shards), default=0)
-        for path in self._candidates(split, number + 1):
-            later = number + 2
-            while path in files:  # of a commit that is being made
-                path = path.replace(f"grown-{later - 1:05d}", f"grown-{later:05d}")
-                later += 1
+        free = next(n for n in range(number + 1, number + 2 + len(files)) if not any(
+            path in files for path in self._candidates(split, n)
+        ))  # fmt: skip
+        for path in self._candidates(split, free):
             if self._takes(split, path, card, files, id):
                 return path
         raise InputError(
@@ -108,8 +107,9 @@ class Layout:
     def _candidates(self, split: str, number: int) -> list[str]:
         """Return names to try: beside the shards that are there, or as the patterns have them."""
         mark = f"grown-{number:05d}"
-        shards = [PurePosixPath(p) for p in self.splits[split] if not grown_number(p)]
-        beside = [str(at.with_name(f"{at.stem}-{mark}.parquet")) for at in shards]
+        shards = [PurePosixPath(p) for p in self.splits[split] if not grown_number(p)][::-1]
+        # After the shard that is there, in the order of names: "_" comes after ".".
+        beside = [str(at.with_name(f"{at.stem}_{mark}.parquet")) for at in shards]
         starred = []
         for pattern in self.patterns[split]:
             head, star, tail = pattern.rpartition("*")
@@ -202,7 +202,7 @@ def grown_number(path: str) -> int:
 
     Examples
     --------
-    >>> grown_number("data/train-00000-of-00001-grown-00012.parquet")
+    >>> grown_number("data/train-00000-of-00001_grown-00012.parquet")
     12
     """
     hit = re.search(r"grown-(\d{5})(?!\d)[^/]*\.parquet$", path)
