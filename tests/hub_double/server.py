@@ -25,6 +25,7 @@ class HubDouble:
         self.routes = Routes(self.store)
         self.faults: list[Fault] = []
         self.log: list[Logged] = []
+        self.sent = 0  # bytes of all answers
         # asyncio spares a socket Nagle's 40 ms only where it names its protocol.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
@@ -98,6 +99,7 @@ class HubDouble:
             send.__self__.transport.abort()
             await receive()
             return
+        self.sent += len(reply.body)
         headers = {"Content-Length": str(len(reply.body)), **reply.headers}
         raw = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": raw})

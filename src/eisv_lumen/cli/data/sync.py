@@ -76,9 +76,13 @@ def sync(
 
     from ...hub.syncing.sync import sync as grow
     from ...trajectory.sources import read_source
+    from ...trajectory.sources.anima import is_sqlite, read_anima
 
     def read(since: Mapping[str, float]) -> States:
-        states = read_source(source)
+        if is_sqlite(source):  # a long log: only its end is read
+            states = read_anima(source, since=since.get(agent or "lumen"))
+        else:
+            states = read_source(source)
         for line in states.report.lines():
             typer.echo(line, err=True)
         return states

@@ -12,7 +12,7 @@ from ...core.files import atomic_path
 
 __all__ = ["TAIL", "RangeFile", "cached_tail"]
 
-TAIL: Final = 1 << 16
+TAIL: Final = 1 << 15
 """Bytes of a file's end that one request fetches: the footer, and all of a small file."""
 
 Fetch = Callable[[int, int], bytes]

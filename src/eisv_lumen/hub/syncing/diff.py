@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ...core.arrow import arrow_array
 from ...core.errors import InputError
 from ...trajectory.dataset.layouts import Layout, grown_number, layouts_of
 from ..publishing.client import Snapshot
@@ -208,8 +209,6 @@ class Look:
 
         Their footers tell where that can be; only there are keys read.
         """
-        import pyarrow as pa
-
         from .growth import parquet_bytes
 
         others = {
@@ -239,7 +238,7 @@ class Look:
                 if mask.all():
                     continue
                 table = self.shards.whole(there, path)
-                kept, size = table.filter(pa.array(mask)), 0
+                kept, size = table.filter(arrow_array(mask)), 0
                 if mask.any():
                     data = parquet_bytes(kept)
                     change.put(path, data)

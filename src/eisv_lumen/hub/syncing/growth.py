@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...core.arrow import arrow_array
 from ...core.errors import InputError
 from ...trajectory.dataset.metadata import digest
 from ...trajectory.dataset.schema import SCHEMA, build, write_to
@@ -117,7 +118,7 @@ def new_windows(
         distinct[np.unique(times, axis=0, return_index=True)[1]] = True
         if seen is not None:
             distinct &= (times != [seen.t[0], seen.t[-1]]).any(axis=1)
-        tables.append(table.filter(pa.array(fresh & distinct)))
+        tables.append(table.filter(arrow_array(fresh & distinct)))
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ...core.arrow import arrow_array
 from ...core.errors import InputError
 from ...core.files import atomic_path
 from ...eisv import EISV_DIMS
@@ -47,7 +48,7 @@ __all__ = [
 
 _COMPARED = ("shape", "shape_name", "source", "agent", "t_start", "t_end")
 """Columns of which a file keeps the least and the greatest value, group by group."""
-_ROW_GROUP = 1 << 14
+_ROW_GROUP = 1 << 15
 _DOUBLES = {"feature": {"dtype": "float64", "_type": "Value"}, "_type": "List"}
 _FEATURES: dict[str, Any] = {
     **dict.fromkeys(LISTS, _DOUBLES),
@@ -117,26 +118,26 @@ def table_from_windows(
 
     def lists(values: npt.NDArray[np.float64]) -> pa.Array:
         flat = np.ascontiguousarray(values).reshape(-1)
-        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+        return pa.ListArray.from_arrays(arrow_array(offsets), arrow_array(flat))
 
     t_start, t_end = windows.t[:, 0], windows.t[:, -1]
     columns = [
         lists(windows.t),
         *(lists(windows.X[:, :, j]) for j in range(4)),
         lists(windows.ethical_drift),
-        pa.array(windows.shape.astype(np.int64)),
+        arrow_array(windows.shape.astype(np.int64)),
         _names_of(windows.shape),
         pa.array([source] * n, pa.string()),
         pa.array([agent] * n if isinstance(agent, str) else list(agent), pa.string()),
-        pa.array(np.ascontiguousarray(t_start)),
-        pa.array(np.ascontiguousarray(t_end)),
+        arrow_array(t_start),
+        arrow_array(t_end),
         _tokens(expressions or Expressions(), t_start, t_end),
     ]
     return pa.table(columns, schema=SCHEMA)
 
 
 def _names_of(codes: npt.NDArray[Any]) -> pa.Array:
-    return pa.array(SHAPES, pa.string()).take(pa.array(codes.astype(np.int64)))
+    return pa.array(SHAPES, pa.string()).take(arrow_array(codes.astype(np.int64)))
 
 
 def _tokens(
@@ -146,8 +147,8 @@ def _tokens(
     count = stop - first
     begin = np.concatenate([[0], np.cumsum(count)])
     which = np.arange(begin[-1]) + np.repeat(first - begin[:-1], count)
-    each = pa.array([list(e) for e in said.tokens], _TEXTS).take(pa.array(which))
-    return pa.ListArray.from_arrays(pa.array(begin.astype(np.int32)), each)
+    each = pa.array([list(e) for e in said.tokens], _TEXTS).take(arrow_array(which))
+    return pa.ListArray.from_arrays(arrow_array(begin.astype(np.int32)), each)
 
 
 def windows_from_table(table: pa.Table) -> Windows:

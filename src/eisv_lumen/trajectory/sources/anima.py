@@ -12,11 +12,13 @@ from urllib.parse import quote
 
 import numpy as np
 
+from ...core.arrow import arrow_array
 from ...core.errors import InputError
 from ...eisv import ANIMA_DIMS, anima_to_eisv
 from ...expression.vocabulary import PRIMITIVES
 from ..series import Series
 from .common import Expressions, Report, Source, in_time_order, parse_times
+from .since import only_since
 
 __all__ = ["is_sqlite", "read_anima"]
 
@@ -34,12 +36,19 @@ def is_sqlite(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def read_anima(path: str | os.PathLike[str]) -> Source:
+def read_anima(path: str | os.PathLike[str], *, since: float | None = None) -> Source:
     """Read Lumen's states and expressions from its log.
 
     The file is opened read-only; nothing is created where it is missing. Rows with a NULL among
     what is needed are skipped and counted. Times without an offset are UTC. Anima values outside
     [0, 1] are clamped by the mapping (§1) and counted.
+
+    Parameters
+    ----------
+    path
+        Of the log.
+    since
+        Only rows from about this time on are needed [s]; what came before is not read.
 
     Returns
     -------
@@ -53,6 +62,8 @@ def read_anima(path: str | os.PathLike[str]) -> Source:
         number, a time or a primitive (the message names the row's id).
     """
     with _opened(path) as db:
+        if since is not None:
+            only_since(db, since)
         series, report = _states(db, path)
         spoken = _expressions(db, path)
     return Source([series], report, spoken)
@@ -134,7 +145,7 @@ def _states(db: sqlite3.Connection, path: str | os.PathLike[str]) -> tuple[Serie
         if not np.isfinite(anima[j]).all():
             i = int(rows[np.argmin(np.isfinite(anima[j]))])
             raise InputError(f"{where(i)}: {dim} is {reals[j][i]}, not finite; mend or delete it")
-    usable = columns["timestamp"].filter(pa.array(whole))
+    usable = columns["timestamp"].filter(arrow_array(whole))
     t = parse_times(usable, lambda k: where(int(rows[k])))
     moved, t, (states,) = in_time_order(t, anima.T)
     report = Report(
