@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from importlib.abc import MetaPathFinder
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +14,26 @@ from ..options import Json
 
 if TYPE_CHECKING:
     from ...trajectory.sources.common import Source as States
+
+_NOT_NEEDED: Final = ("pandas", "scipy")
+
+
+class _Without(MetaPathFinder):
+    """Makes as if some packages were not installed."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Refuse them; others are found as ever."""
+        if name in _NOT_NEEDED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def _spare_memory() -> None:
+    """Keep out what Arrow and numba import only because it is there: 45 MB of a small computer.
+
+    Only where this command is the whole process: whoever captures its output has other plans.
+    """
+    if sys.stdout is sys.__stdout__ and not any(name in sys.modules for name in _NOT_NEEDED):
+        sys.meta_path.insert(0, _Without())
 
 
 def sync(
@@ -74,6 +96,7 @@ def sync(
     """
     from dataclasses import asdict
 
+    _spare_memory()
     from ...hub.syncing.sync import sync as grow
     from ...trajectory.sources import read_source
     from ...trajectory.sources.anima import is_sqlite, read_anima

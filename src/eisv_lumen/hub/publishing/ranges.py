@@ -67,7 +67,7 @@ class RangeFile(io.RawIOBase):
 
 
 def cached_tail(oid: str, size: int, fetch: Fetch) -> bytes:
-    """Return the end of a file, from the cache where any earlier look has fetched it.
+    """Return the end of a Parquet file with all its footer, from the cache where it is there.
 
     Parameters
     ----------
@@ -80,9 +80,13 @@ def cached_tail(oid: str, size: int, fetch: Fetch) -> bytes:
         "eisv-lumen", "tails", oid[:2], assets_dir=constants.HF_ASSETS_CACHE
     )
     place = folder / oid
-    if place.is_file() and place.stat().st_size == min(size, TAIL):
+    if place.is_file() and place.stat().st_size >= min(size, TAIL):
         return place.read_bytes()
     tail = fetch(max(0, size - TAIL), size) if size else b""
+    if tail.endswith(b"PAR1"):  # a Parquet footer says before its mark how long it is
+        long = min(size, int.from_bytes(tail[-8:-4], "little") + 8)
+        if long > len(tail):
+            tail = fetch(size - long, size - len(tail)) + tail
     with suppress(InputError), atomic_path(place) as aside:  # without a cache it works as well
         aside.write_bytes(tail)
     return tail

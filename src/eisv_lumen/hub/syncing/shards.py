@@ -101,9 +101,11 @@ class Shards:
         def fetch(start: int, stop: int) -> bytes:
             return self.hub.read_range(self.name, self.id, there.sha, path, start, stop)
 
-        stream = RangeFile(size, cached_tail(oid, size, fetch), fetch)
-        try:
-            return parquet.ParquetFile(pa.PythonFile(stream, mode="r"), pre_buffer=False)
+        tail = cached_tail(oid, size, fetch)
+        stream = pa.PythonFile(RangeFile(size, tail, fetch), mode="r")
+        try:  # the footer from what is at hand: asked itself, Arrow would read more than that
+            footer = parquet.read_metadata(pa.BufferReader(tail))
+            return parquet.ParquetFile(stream, metadata=footer, pre_buffer=False)
         except pa.ArrowInvalid as error:
             raise InputError(f"{self.id}: {path} is not Parquet ({error})") from error
 
@@ -153,9 +155,11 @@ class Shards:
         return best
 
     def _read(self, there: Snapshot, path: str) -> Shard:
+        import pyarrow as pa
+
         file = self.file(there, path)
         schema, rows = file.schema_arrow, file.metadata.num_rows
-        said = dict(cut_facts(schema.empty_table()))
+        said = dict(cut_facts(pa.Table.from_batches([], schema)))
         plain = Shard(path, rows, schema, said, _names(schema), {})
         if not plain.has_windows:
             return plain
