@@ -31,7 +31,14 @@ def repo(here: HubDouble) -> Repo:
     return made
 
 
-CARD = "---\nconfigs:\n- config_name: w\n  data_files:\n  - split: train\n    path: w/train-*.parquet\n---\n"
+CARD = """---
+configs:
+- config_name: w
+  data_files:
+  - split: train
+    path: w/train-*.parquet
+---
+"""
 
 
 def grow(until: int, **how: Any) -> Any:
