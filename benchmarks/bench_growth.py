@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import sqlite3
 import statistics
 import subprocess
@@ -39,8 +38,8 @@ from eisv_lumen.trajectory.dataset.schema import build, write_to
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.sources.common import Report, Source
 
-from .__main__ import _line  # noqa: E402
-from .timing import Row, results_file  # noqa: E402
+from .__main__ import _line
+from .timing import Row, results_file
 
 ID: Final = "ada/unitares-eisv-trajectories"
 SIZES: Final = (10_000, 1_000_000, 10_000_000)
@@ -170,7 +169,7 @@ _MEASURED: Final = ("bytes", "requests", "seconds", "cpu_seconds", "peak_mb")
 
 def _environment(hub: HubDouble, home: Path) -> dict[str, str]:
     root = Path(__file__).parents[1] / "src"
-    return environment(hub, home) | {"PYTHONPATH": os.pathsep.join([str(root)])}
+    return {**environment(hub, home), "PYTHONPATH": str(root)}
 
 
 def on_paper(measured: list[dict[str, Any]], states: int, agents: int) -> dict[str, Any]:

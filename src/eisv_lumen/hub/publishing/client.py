@@ -74,8 +74,8 @@ class Hub:
         from ... import __version__
 
         self.backoff = backoff or Backoff()
-        self._agent = {"library_name": "eisv-lumen", "library_version": __version__}
-        self.api = HfApi(**self._agent)
+        self._version = __version__
+        self.api = HfApi(library_name="eisv-lumen", library_version=__version__)
 
     def check_rights(self, namespace: str, *, create_pr: bool = False) -> str:
         """Return who is logged in, and make sure that they may write to `namespace`.
@@ -157,12 +157,18 @@ class Hub:
     ) -> bytes:
         """Return some bytes of one file of a revision: those from `start` up to `stop`."""
         from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented there
+            build_hf_headers,
+            get_session,
+            hf_raise_for_status,
+        )
 
         url = hf_hub_url(
             id, path, repo_type=name.kind, revision=revision, endpoint=self.api.endpoint
         )
-        headers = build_hf_headers(token=self.api.token, **self._agent)
+        headers = build_hf_headers(
+            token=self.api.token, library_name="eisv-lumen", library_version=self._version
+        )
 
         def get() -> bytes:
             response = get_session().get(

@@ -196,12 +196,14 @@ def is_hubs(error: BaseException) -> bool:
 
 def asked_wait(error: BaseException | None) -> float | None:
     """Return how long the Hub asks to wait [s], None where it does not ask."""
-    from huggingface_hub.utils import parse_ratelimit_headers
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented there
+        parse_ratelimit_headers,
+    )
 
     while isinstance(error, RuntimeError) and error.__cause__ is not None:
         error = error.__cause__
     response = getattr(error, "response", None)
-    if response is None:
+    if error is None or response is None:
         return None
     limit = parse_ratelimit_headers(response.headers)
     if status_of(error) == 429 and limit is not None and limit.remaining == 0:
