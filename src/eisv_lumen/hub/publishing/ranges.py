@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
-
-from ...core.errors import InputError
-from ...core.files import atomic_path
 
 __all__ = ["TAIL", "RangeFile", "cached_tail"]
 
@@ -81,12 +81,17 @@ def cached_tail(oid: str, size: int, fetch: Fetch) -> bytes:
     )
     place = folder / oid
     if place.is_file() and place.stat().st_size >= min(size, TAIL):
-        return place.read_bytes()
+        known = place.read_bytes()
+        if known.endswith(b"PAR1"):  # and was not cut off with the power
+            return known
     tail = fetch(max(0, size - TAIL), size) if size else b""
     if tail.endswith(b"PAR1"):  # a Parquet footer says before its mark how long it is
         long = min(size, int.from_bytes(tail[-8:-4], "little") + 8)
         if long > len(tail):
             tail = fetch(size - long, size - len(tail)) + tail
-    with suppress(InputError), atomic_path(place) as aside:  # without a cache it works as well
-        aside.write_bytes(tail)
+    with suppress(OSError):  # without a cache it works as well; nothing waits for the disk
+        handle, name = tempfile.mkstemp(dir=folder)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(tail)
+        Path(name).replace(place)
     return tail
