@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "build_contents", "left_out"]
 
-_METRIC_MODULES: Final = ("vocabulary.py", "law.py", "coherence.py")
+_METRIC_MODULES: Final = ("vocabulary.py", "law.py", "answer.py", "coherence.py")
 _METRIC_FILES: Final = ("eisv_coherence.py", "app.py", "requirements.txt")
 _SPLITS: Final = ("train", "validation", "test")
 
@@ -64,9 +64,9 @@ def dataset(given: Material) -> Contents:
                 files[f"{config.name}/{split}-00000.parquet"] = path
     if not tables:
         raise InputError(f"{folder}: no <config>/<split>.parquet there")
-    for config, splits in tables.items():
+    for name, splits in tables.items():
         for split, table in splits.items():
-            check_labels(table, f"{folder}: {config}/{split}")
+            check_labels(table, f"{folder}: {name}/{split}")
     check_disjoint(tables, str(folder))
     check_range(tables, str(folder))
     configs = [_config(name, splits) for name, splits in tables.items()]
