@@ -32,16 +32,18 @@ def plan() -> PublishPlan:
 def test_the_space_holds_the_mathematics_byte_by_byte(plan: PublishPlan) -> None:
     [repo] = plan.repos
     assert set(repo.files) == {
-        "README.md", "answer.py", "app.py", "coherence.py", "eisv_coherence.py", "law.py", "requirements.txt",
-        "vocabulary.py", ".eisv-lumen.json",
+        "README.md", "answer.py", "app.py", "coherence.py", "eisv_coherence.py", "law.py",
+        "requirements.txt", "vocabulary.py", ".eisv-lumen.json",
     }  # fmt: skip
     modules = ("answer", "coherence", "law", "vocabulary")
     for name in modules:
         source = ROOT / "src/eisv_lumen/expression" / f"{name}.py"
         assert repo.read(f"{name}.py") == source.read_bytes()
-        # evaluate fetches what eisv_coherence.py imports, and nothing further.
         imported = set(re.findall(r"^\s*from \.(\w+) import", source.read_text(), re.MULTILINE))
         assert imported <= set(modules)
+    # evaluate fetches what eisv_coherence.py imports, and nothing further.
+    own = (ROOT / "spaces/eisv_coherence/eisv_coherence.py").read_text()
+    assert set(re.findall(r"^from \.(\w+) import", own, re.MULTILINE)) == set(modules)
 
 
 def test_the_cards_head_is_a_spaces(plan: PublishPlan) -> None:

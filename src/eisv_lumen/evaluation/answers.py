@@ -103,9 +103,9 @@ def report_of_answers(
     InputError
         As for `read_answers`, or the target is neither.
     """
-    laws = {"initial": initial, "learned": lambda: feedback(seed)}.get(target)
-    if laws is None:
+    if target not in ("initial", "learned"):
         raise InputError(f"target {target!r}: one of initial, learned")
+    laws = initial() if target == "initial" else feedback(seed)
     spoken, shapes = read_answers(path)
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return EvalReport(
@@ -114,7 +114,7 @@ def report_of_answers(
         title=title,
         target=target,
         note="Scored from answers alone: excess nats need the speaker's probabilities.",
-        results=[score(spoken, shapes, laws(), decoding, seed=seed)],
+        results=[score(spoken, shapes, laws, decoding, seed=seed)],
         provenance=provenance(
             command, seed=seed, data={"answers": Path(path).name, "sha256": digest}
         ),

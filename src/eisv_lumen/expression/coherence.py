@@ -97,10 +97,10 @@ def shape_codes(shapes: Shape | Iterable[Shape], n: int) -> npt.NDArray[np.intp]
     one = isinstance(shapes, str) or not isinstance(shapes, Iterable)
     given: list[Shape] = [shapes] if one else list(shapes)  # type: ignore[arg-type, list-item]
     codes = [_code(shape) for shape in given]
-    unknown = list(dict.fromkeys(s for s, c in zip(given, codes, strict=True) if c is None))
+    unknown = [shape for shape, code in zip(given, codes, strict=True) if code is None]
     if unknown:
         raise ValueError(
-            f"unknown shapes {unknown}: use {', '.join(SHAPES)}, or their codes from 0 to "
+            f"unknown shapes {unknown[:3]}: use {', '.join(SHAPES)}, or their codes from 0 to "
             f"{len(SHAPES) - 1}"
         )
     if one:
