@@ -205,25 +205,20 @@ def load_trajectories(
     ------
     InputError
         The source cannot be read (the message names file, row and field), has no such config or
-        split, or windows of another length or stride; or no series is as long as a window.
-
-    Warns
-    -----
-    Notice
-        A config was chosen among several; windows stood there twice; labels are not those of the
-        rules; values lie outside [0, 1].
+        split, or windows of another length or stride; or no series is as long as a window. What is
+        chosen, dropped or doubtful and yet read is said by the warning `Notice`.
     """
     if streaming and isinstance(source, str | os.PathLike) and not _is_file(source):
         shards = find_shards(source, config=config, window=window, revision=revision, token=token)
         paths = shards.of(split)
         if _holds_windows(shards, paths[0]):
             return _streamed(shards, paths, (window, stride))
-    asked = {"config": config, "split": split, "revision": revision, "token": token}
+    asked: dict[str, Any] = {"config": config, "split": split, "revision": revision, "token": token}
     table = load_table(source, window=window, stride=stride, **asked)
 
     from datasets import Dataset
 
-    whole: Dataset = Dataset(table)
+    whole = Dataset(table)
     return whole.to_iterable_dataset() if streaming else whole
 
 
