@@ -60,8 +60,9 @@ def dataset(given: Material) -> Contents:
         for split in _SPLITS:
             path = config / f"{split}.parquet"
             if path.is_file():
-                tables.setdefault(config.name, {})[split] = read_table(path)
-                files[f"{config.name}/{split}-00000.parquet"] = path
+                table = read_table(path)
+                tables.setdefault(config.name, {})[split] = table
+                files[f"{config.name}/{split}-00000.parquet"] = _shard(path, table)
     if not tables:
         raise InputError(f"{folder}: no <config>/<split>.parquet there")
     for name, splits in tables.items():
@@ -81,6 +82,22 @@ def dataset(given: Material) -> Contents:
         agreement=_agreement(tables[main.name]),
     )
     return {DATASET: {**files, CARD: card.encode("utf-8")}}
+
+
+def _shard(path: Path, table: pa.Table) -> Source:
+    """Return a file as it is where it is in the typed schema, else what was read of it, in that."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from ...trajectory.dataset.labels import class_names
+    from ...trajectory.dataset.schema import SCHEMA, write_to
+
+    schema = parquet.read_schema(path)
+    if schema.equals(SCHEMA) and class_names(schema) == class_names(SCHEMA):
+        return path
+    sink = pa.BufferOutputStream()
+    write_to(sink, table)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
