@@ -26,7 +26,7 @@ from ..sources.common import Expressions, Source
 from ..windows import STRIDE, WINDOW, count_windows
 from .labels import class_names, shape_codes
 from .metadata import cut_facts, footer_facts, with_cut_facts
-from .window_checks import LISTS, check_resolution, check_windows, labels_off
+from .window_checks import LISTS, check_labels, check_resolution, check_windows, labels_off
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -297,9 +297,12 @@ def read_table(path: str | os.PathLike[str]) -> pa.Table:
     Raises
     ------
     InputError
-        The file is missing, is not Parquet, or has another schema.
+        The file is missing, is not Parquet, or has another schema; or its labels are not those
+        of the rules by which it says it was cut (see `check_labels`).
     """
-    return typed(read_parquet(path), str(path))
+    table = typed(read_parquet(path), str(path))
+    check_labels(table, str(path))
+    return table
 
 
 def read_parquet(path: str | os.PathLike[str]) -> pa.Table:

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ...core.arrow import arrow_array
 from ...core.errors import InputError
 from ...eisv import ANIMA_DIMS, anima_to_eisv
 from ...expression.vocabulary import PRIMITIVES
@@ -145,7 +144,7 @@ def _states(db: sqlite3.Connection, path: str | os.PathLike[str]) -> tuple[Serie
         if not np.isfinite(anima[j]).all():
             i = int(rows[np.argmin(np.isfinite(anima[j]))])
             raise InputError(f"{where(i)}: {dim} is {reals[j][i]}, not finite; mend or delete it")
-    usable = columns["timestamp"].filter(arrow_array(whole))
+    usable = columns["timestamp"].filter(pa.array(whole))
     t = parse_times(usable, lambda k: where(int(rows[k])))
     moved, t, (states,) = in_time_order(t, anima.T)
     report = Report(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arrow import arrow_array
 from ...core.errors import InputError
 from ..series import Series
 
@@ -146,7 +145,7 @@ def parse_times(texts: Iterable[str], where: Where) -> Floats:
             break
         fits = np.asarray(pc.match_substring_regex(array, pattern))
         try:
-            out[fits] = np.asarray(pc.cast(array.filter(arrow_array(fits)), kind).cast(pa.int64()))
+            out[fits] = np.asarray(pc.cast(array.filter(pa.array(fits)), kind).cast(pa.int64()))
         except pa.ArrowInvalid:
             continue  # some day or hour does not exist: found below, one by one
         left &= ~fits
