@@ -65,18 +65,16 @@ def sync(
 
     It may lie in any way that `load_dataset` reads. New windows continue the grid of the published
     ones, owner by owner, in each config, and go to `train` as one more shard, in the dataset's own
-    columns and order of classes. Owners and states are compared, never the names of files. Grown
-    windows that stand elsewhere too, or meet another split, are taken out; past 64 grown shards,
-    the newest are joined. Others may grow it meanwhile: nothing is lost or doubled.
+    columns and order of classes. Owners and states are compared, never the names of files. Others
+    may grow it meanwhile: nothing is lost or doubled.
 
     Parameters
     ----------
     id
         Namespace and name of the dataset.
     states
-        Series by agent, and what was uttered; what is published already may be left out or not.
-        Or a function that reads them: given when the last published window of each owner starts
-        [s], it is called once the Hub was read.
+        Series by agent, and what was uttered, with or without what is published already; or a
+        function that reads them, given when each owner's last published window starts [s].
     stride
         With which the published windows were cut; by default what their shards say.
     agent
@@ -95,21 +93,21 @@ def sync(
     Raises
     ------
     InputError
-        There is no such dataset, it cannot be understood, the log does not go on from it, nobody
-        may write to it, or the Hub cannot be reached; the same command resumes.
+        The dataset is not there or not understood, the log does not go on from it, nobody may
+        write to it, or the Hub cannot be reached; the same command resumes.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", id):
         raise InputError(f"{id}: give the dataset as NAMESPACE/NAME")
-    hub = Hub(backoff)
-    namespace, name = id.split("/")
+    hub, (namespace, name) = Hub(backoff), id.split("/")
     me = hub.who() if dry_run else hub.check_rights(namespace, create_pr=create_pr)
 
     def read(since: Mapping[str, float]) -> States:
         found = states(since) if callable(states) else states
         return found if agent is None else _owned(found, agent)
 
-    shards = Shards(hub, RepoName("dataset", name), id)
-    look = Look(shards, read, stride, agent is not None, _once(notice))
+    look = Look(
+        Shards(hub, RepoName("dataset", name), id), read, stride, agent is not None, _once(notice)
+    )
     growth = _Growth(look, report, me if create_pr else None, migrate, compact)
     return growth.rehearse() if dry_run else growth.run()
 
