@@ -101,15 +101,21 @@ def sync(
     hub, (namespace, name) = Hub(backoff), id.split("/")
     me = hub.who() if dry_run else hub.check_rights(namespace, create_pr=create_pr)
 
+    read = _reader(states, agent)
+    shards = Shards(hub, RepoName("dataset", name), id)
+    look = Look(shards, read, stride, agent is not None, _once(notice))
+    growth = _Growth(look, report, me if create_pr else None, migrate, compact)
+    return growth.rehearse() if dry_run else growth.run()
+
+
+def _reader(states: States | Read, agent: str | None) -> Read:
+    """Return what reads the log, under the name that the user gives its owner."""
+
     def read(since: Mapping[str, float]) -> States:
         found = states(since) if callable(states) else states
         return found if agent is None else _owned(found, agent)
 
-    look = Look(
-        Shards(hub, RepoName("dataset", name), id), read, stride, agent is not None, _once(notice)
-    )
-    growth = _Growth(look, report, me if create_pr else None, migrate, compact)
-    return growth.rehearse() if dry_run else growth.run()
+    return read
 
 
 def _owned(states: States, agent: str) -> States:
