@@ -56,9 +56,9 @@ def windows(repo: Repo) -> set[tuple[Any, ...]]:
 
 def wanted(*logs: Series) -> set[tuple[Any, ...]]:
     table = build(list(logs), 10, 5)
-    return set(
+    return {
         (a, *t) for a, t in zip(table["agent"].to_pylist(), table["t"].to_pylist(), strict=True)
-    )
+    }
 
 
 @pytest.mark.parametrize("name", ["renamed", "rotated", "cut", "nameless", "under another name"])
