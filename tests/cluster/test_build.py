@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eisv_lumen.cluster.build import build_windows
-from eisv_lumen.cluster.workers import hire
+from eisv_lumen.cluster.hire import hire
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.trajectory.dataset.schema import build, read_table, write_parquet
 from eisv_lumen.trajectory.sources.governance import read_governance
