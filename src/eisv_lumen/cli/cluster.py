@@ -91,9 +91,10 @@ def windows(
         return
     typer.echo(
         f"{counted(built.windows, 'window')} of {counted(built.states, 'state')} and "
-        f"{counted(built.agents, 'agent')} in {counted(built.parts, 'file')}; "
-        f"{counted(built.null_rows, 'row')} had a NULL"
+        f"{counted(built.agents, 'agent')} in {counted(built.parts, 'file')}"
     )
+    for line in built.report.lines():
+        say(line)
     typer.echo(
         f"{counted(built.workers, 'worker')}, at most {built.peak_memory / 1e6:.0f} MB each; "
         f"{built.bytes_in / 1e6:.0f} MB read, {built.bytes_scratch / 1e6:.0f} MB sorted anew, "
