@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .expression.law import ExpressionLaw
     from .expression.vocabulary import SHAPES
     from .expression.voice import Voice
-    from .trajectory.sources import load_trajectories
+    from .trajectory.load import load_trajectories
     from .trajectory.windows import classify
 
 __version__ = "0.1.0"
@@ -33,7 +33,7 @@ _HOMES = {
     "Voice": "expression.voice",
     "classify": "trajectory.windows",
     "coherence": "expression.coherence",
-    "load_trajectories": "trajectory.sources",
+    "load_trajectories": "trajectory.load",
 }
 
 

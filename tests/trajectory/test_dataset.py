@@ -29,9 +29,10 @@ from eisv_lumen.trajectory.dataset.schema import (
     write_parquet,
     write_together,
 )
+from eisv_lumen.trajectory.load import load_table
 from eisv_lumen.trajectory.series import Series, cut
 from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
-from eisv_lumen.trajectory.sources import Expressions, Report, Source, load_table, read_source
+from eisv_lumen.trajectory.sources import Expressions, Report, Source, read_source
 from eisv_lumen.trajectory.sources.parquet import write_states
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from eisv_lumen.core.errors import InputError
-from eisv_lumen.trajectory.sources import load_table
+from eisv_lumen.trajectory.load import load_table
 from eisv_lumen.trajectory.sources.postgres import _without_password, is_postgres, read_postgres
 
 TABLE = """

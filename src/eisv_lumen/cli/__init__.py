@@ -86,6 +86,7 @@ def main() -> None:
     from ..core.errors import InputError
     from ..expression.vocabulary import UnknownNameError
 
+    _show_notices()
     try:
         app()
     except (InputError, UnknownNameError) as error:
@@ -93,6 +94,24 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
+
+
+def _show_notices() -> None:
+    """Print what is noticed in data as one line on stderr, each time."""
+    import warnings
+
+    from ..core.notices import Notice
+
+    as_before = warnings.showwarning
+
+    def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
+        if issubclass(category, Notice):
+            typer.echo(f"eisv-lumen: {message}", err=True)
+        else:
+            as_before(message, category, *where, **more)
+
+    warnings.showwarning = show
+    warnings.simplefilter("always", Notice)
 
 
 def print_json(value: Any) -> None:

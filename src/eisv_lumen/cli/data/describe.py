@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .. import print_json
-from ..options import Json, Source, Stride, Window
+from ..options import CutStride, CutWindow, Json, Source, Stride, Window
 from .build import blend, build, counted, load, print_shapes, say, synthetic
 from .sync import sync
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,34 +30,72 @@ for command in (build, synthetic, blend, sync):
 
 @app.command()
 def describe(
-    source: Source, window: Window = 20, stride: Stride = 10, as_json: Json = False
+    source: Source, window: CutWindow = None, stride: CutStride = None, as_json: Json = False
 ) -> None:
     """Say what a source holds: shapes, length, spacing and ranges of its windows.
 
+    A dataset of several configurations is described one by one.
+
     Example: eisv-lumen data describe anima.db
     """
+    configs = _configs_of(source) if window is None else ()
+    if len(configs) < 2:
+        table, report = load(source, window, stride)
+        found = {"source": source, **report, **_described(table)}
+        if as_json:
+            print_json(found)
+        else:
+            _print_described(found)
+        return
+    from ...trajectory.load import load_table
+
+    each = {name: _described(load_table(source, config=name, stride=stride)) for name in configs}
+    if as_json:
+        print_json({"source": source, "configurations": each})
+        return
+    for name, found in each.items():
+        typer.echo(f"{name}: ", nl=False)
+        _print_described(found)
+
+
+def _configs_of(source: str) -> tuple[str, ...]:
+    """Return the configurations of a folder or a dataset of the Hub, none of any other source."""
+    import warnings
+
+    from ...trajectory.dataset.shards import find_shards
+    from ...trajectory.sources.postgres import is_postgres
+
+    if is_postgres(source) or Path(source).is_file():
+        return ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # all are read: none is chosen
+        return find_shards(source).configs
+
+
+def _described(table: pa.Table) -> dict[str, Any]:
     import numpy as np
 
     from ...eisv import EISV_DIMS
 
-    table, report = load(source, window, stride)
     t = table["t"].combine_chunks()
     times, lengths = np.asarray(t.flatten()), np.asarray(t.value_lengths())
     inside = np.ones(len(times), bool)
     inside[np.cumsum(lengths)[:-1]] = False  # not from one window to the next
     spacing = np.diff(times)[inside[1:]]
-    found = {
-        "source": source,
-        **report,
+    return {
         **counted(table),
         "states_a_window": sorted(set(lengths.tolist())),
         "spacing_s": _quantiles(spacing),
         **{dim: _quantiles(np.asarray(table[dim].combine_chunks().flatten())) for dim in EISV_DIMS},
     }
-    if as_json:
-        print_json(found)
-        return
+
+
+def _print_described(found: dict[str, Any]) -> None:
+    from ...eisv import EISV_DIMS
+
     print_shapes(found)
+    if not found["windows"]:
+        return
     typer.echo(f"{'':<12}{'min':>12}{'median':>12}{'max':>12}")
     for name in ("spacing_s", *EISV_DIMS):
         q = found[name]
@@ -155,8 +194,10 @@ def classify(
         print_shapes(found)
 
 
-def _quantiles(values: npt.NDArray[np.float64]) -> dict[str, float]:
+def _quantiles(values: npt.NDArray[np.float64]) -> dict[str, float | None]:
     import numpy as np
 
+    if not len(values):
+        return dict.fromkeys(("min", "median", "max"))
     low, middle, high = np.quantile(values, [0, 0.5, 1]).tolist()
     return {"min": low, "median": middle, "max": high}

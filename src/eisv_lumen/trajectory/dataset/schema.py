@@ -23,7 +23,9 @@ from ...expression.vocabulary import SHAPES, shape_code
 from ..series import Series, Windows, cut
 from ..sources.common import Expressions, Source
 from ..windows import STRIDE, WINDOW, count_windows
+from .labels import class_names, shape_codes
 from .metadata import cut_facts, with_cut_facts
+from .window_checks import LISTS, check_resolution, check_windows, labels_off
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -39,14 +41,15 @@ __all__ = [
     "typed",
     "windows_from_table",
     "write_parquet",
+    "write_to",
     "write_together",
 ]
 
-_LISTS = ("t", *EISV_DIMS, "ethical_drift")
 _DOUBLES = {"feature": {"dtype": "float64", "_type": "Value"}, "_type": "List"}
 _FEATURES: dict[str, Any] = {
-    **dict.fromkeys(_LISTS, _DOUBLES),
+    **dict.fromkeys(LISTS, _DOUBLES),
     "shape": {"names": list(SHAPES), "_type": "ClassLabel"},
+    "shape_name": {"dtype": "string", "_type": "Value"},
     "source": {"dtype": "string", "_type": "Value"},
     "agent": {"dtype": "string", "_type": "Value"},
     "t_start": {"dtype": "float64", "_type": "Value"},
@@ -60,8 +63,9 @@ _FEATURES: dict[str, Any] = {
 _TEXTS = pa.list_(pa.string())
 SCHEMA = pa.schema(
     [
-        *(pa.field(name, pa.list_(pa.float64())) for name in _LISTS),
+        *(pa.field(name, pa.list_(pa.float64())) for name in LISTS),
         pa.field("shape", pa.int64()),
+        pa.field("shape_name", pa.string()),
         pa.field("source", pa.string()),
         pa.field("agent", pa.string()),
         pa.field("t_start", pa.float64()),
@@ -118,6 +122,7 @@ def table_from_windows(
         *(lists(windows.X[:, :, j]) for j in range(4)),
         lists(windows.ethical_drift),
         pa.array(windows.shape.astype(np.int64)),
+        _names_of(windows.shape),
         pa.array([source] * n, pa.string()),
         pa.array([agent] * n if isinstance(agent, str) else list(agent), pa.string()),
         pa.array(np.ascontiguousarray(t_start)),
@@ -125,6 +130,10 @@ def table_from_windows(
         _tokens(expressions or Expressions(), t_start, t_end),
     ]
     return pa.table(columns, schema=SCHEMA)
+
+
+def _names_of(codes: npt.NDArray[Any]) -> pa.Array:
+    return pa.array(SHAPES, pa.string()).take(pa.array(codes.astype(np.int64)))
 
 
 def _tokens(
@@ -148,7 +157,7 @@ def windows_from_table(table: pa.Table) -> Windows:
     """
     from ..windows import label_each
 
-    missing = [name for name in (*_LISTS, "shape") if name not in table.column_names]
+    missing = [name for name in (*LISTS, "shape") if name not in table.column_names]
     if missing:
         raise InputError(f"not the typed dataset: it has no column {missing[0]!r}")
     lengths = np.unique(np.asarray(table["t"].combine_chunks().value_lengths()))
@@ -242,16 +251,37 @@ def write_together(tables: Mapping[Any, pa.Table]) -> None:
     InputError
         As for `write_parquet`.
     """
-    from pyarrow import parquet
-
     with ExitStack() as files:
         for path, table in tables.items():
             aside = files.enter_context(atomic_path(path))
             # Through Python's own file, whose errors say what the system said.
             with aside.open("wb") as stream:
-                parquet.write_table(
-                    table.combine_chunks(), stream, compression="zstd", row_group_size=1 << 20
-                )
+                write_to(stream, table)
+
+
+def write_to(sink: Any, table: pa.Table) -> None:
+    """Write a table to an open file as the Hub wants it; equal tables give equal bytes.
+
+    Chunks are cut by content, so that a file that grew shares most of them with what it was, and
+    a page index lets readers skip what they do not ask for.
+
+    Parameters
+    ----------
+    sink
+        A binary file, or an Arrow output stream.
+    table
+        Any table.
+    """
+    from pyarrow import parquet
+
+    parquet.write_table(
+        table.combine_chunks(),
+        sink,
+        compression="zstd",
+        row_group_size=1 << 20,
+        use_content_defined_chunking=True,
+        write_page_index=True,
+    )
 
 
 def read_table(path: str | os.PathLike[str]) -> pa.Table:
@@ -286,19 +316,74 @@ def read_parquet(path: str | os.PathLike[str]) -> pa.Table:
         raise InputError(f"{path}: cannot be read as Parquet ({text})") from error
 
 
-def typed(table: pa.Table, name: str) -> pa.Table:
-    """Return the columns of `SCHEMA`, cast to it, or refuse the table; `cut_facts` are kept.
+def typed(table: pa.Table, name: str, names: Sequence[str] | None = None) -> pa.Table:
+    """Return a table of windows in `SCHEMA`, checked; `cut_facts` are kept.
+
+    Class labels are read by the names that the table's own metadata gives them, or as text.
+    `shape_name`, which older files lack, is made from `shape`.
+
+    Parameters
+    ----------
+    table
+        With the columns of `SCHEMA`; others are left out.
+    name
+        What messages call it.
+    names
+        The class names that a card gives to its codes; they must be those of the table, where it
+        has its own.
 
     Raises
     ------
     InputError
-        A column is missing or of another type.
+        A column is missing or of another type, or a row is no window (see `check_windows`).
     """
-    missing = [field.name for field in SCHEMA if field.name not in table.column_names]
+    named = "shape_name"
+    missing = [f.name for f in SCHEMA if f.name not in {named, *table.column_names}]
     if missing:
         raise InputError(f"{name}: not the typed dataset, it has no column {missing[0]!r}")
+    check_resolution(table["t"], name)
+    own = class_names(table.schema)
+    if own and names and own != list(names):
+        raise InputError(
+            f"{name}: its class names are {', '.join(own)}, but the card's are {', '.join(names)}; "
+            "mend the card's dataset_info"
+        )
+    names = own or names
+    codes = shape_codes(table["shape"], names, name)
+    if named in table.column_names:
+        _check_agreement(codes, table[named], name)
+    columns = [
+        {"shape": pa.array(codes), named: _names_of(codes)}.get(field.name)
+        if field.name in ("shape", named)
+        else table[field.name]
+        for field in SCHEMA
+    ]
     try:
-        return with_cut_facts(table.select(SCHEMA.names).cast(SCHEMA), **cut_facts(table))
+        cast = pa.table(columns, names=SCHEMA.names).cast(SCHEMA)
     except pa.ArrowException as error:
         text = " ".join(str(error).split())
         raise InputError(f"{name}: not the typed dataset ({text})") from error
+    check_windows(cast, name)
+    if names is None and pa.types.is_integer(table["shape"].type):
+        _check_nameless(cast, name)
+    return with_cut_facts(cast, **cut_facts(table))
+
+
+def _check_agreement(codes: npt.NDArray[np.int64], texts: pa.ChunkedArray, name: str) -> None:
+    other = np.flatnonzero(shape_codes(texts, None, f"{name}, shape_name") != codes)
+    if other.size:
+        row = int(other[0])
+        raise InputError(
+            f"{name}, row {row}: shape is {SHAPES[codes[row]]}, but shape_name is "
+            f"{texts[row].as_py()}; drop one of the two columns"
+        )
+
+
+def _check_nameless(table: pa.Table, name: str) -> None:
+    """Refuse codes that must mean something else: more than half contradict the rules."""
+    off = labels_off(table)
+    if 2 * off > table.num_rows:
+        raise InputError(
+            f"{name}: shape holds codes without class names, and {off:,} of {table.num_rows:,} are "
+            "not what the rules give for the states; write the names of the shapes as text"
+        )
