@@ -8,16 +8,19 @@ where pieces of an agent overlap in time, they are merged by ranges of time. The
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
-from .states import Chunk, Columns, read_chunk, read_rows, to_table
+from .states import Chunk, Columns, read_chunk, read_order, read_rows, to_table
 from .storage import save_table
 
-__all__ = ["Arranged", "Merge", "Piece", "arrange_chunk", "in_order", "merge_pieces", "runs"]
+__all__ = [
+    "Arranged", "Merge", "Piece", "arrange_chunk", "count_moved", "in_order", "merge_pieces",
+    "rows_moved", "runs",
+]  # fmt: skip
 
 _MARK: Final = 1 << 12
 """Rows from one mark of a piece to the next."""
@@ -37,6 +40,12 @@ class Piece:
         Where the piece comes among those of the agent: it decides between rows of one time.
     marks : tuple of float
         Times of every 4,096th row, from the first: where to find a time without reading.
+    is_rewritten
+        Whether the file was written here, so that it says where each row stood before.
+    clamped
+        As in `Columns`.
+    base
+        Where the piece's first row, as they came, stands among those of the agent.
     """
 
     agent: str
@@ -47,6 +56,9 @@ class Piece:
     t_last: float
     order: int
     marks: tuple[float, ...]
+    is_rewritten: bool = False
+    clamped: int = 0
+    base: int = 0
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -60,8 +72,8 @@ class Arranged:
     ----------
     pieces
         Of one agent each, agents in the order in which they first appear.
-    rows, null_rows
-        Rows read, and those that hold a NULL, which are left out.
+    rows, null_rows, clamped
+        As in `Read`.
     rewritten
         Bytes written anew, in order; 0 where the rows are left where they lie.
     """
@@ -69,6 +81,7 @@ class Arranged:
     pieces: list[Piece]
     rows: int
     null_rows: int
+    clamped: int
     rewritten: int
 
 
@@ -95,22 +108,26 @@ def arrange_chunk(task: tuple[int, Chunk, str]) -> Arranged:
         As for `read_chunk`.
     """
     number, chunk, scratch = task
-    found, rows, nulls = read_chunk(chunk)
-    if all(c.first >= 0 and bool((c.t[1:] >= c.t[:-1]).all()) for c in found):
-        pieces = [_piece(c, chunk.path, c.first, number) for c in found]
-        return Arranged(pieces, rows, nulls, 0)
+    read = read_chunk(chunk)
+    if all(c.first >= 0 and bool((c.t[1:] >= c.t[:-1]).all()) for c in read.found):
+        pieces = [_piece(c, chunk.path, c.first, number) for c in read.found]
+        return Arranged(pieces, read.rows, read.null_rows, read.clamped, 0)
     path = f"{scratch}/chunk-{number:06d}.parquet"
-    ordered = [c.sorted() for c in found]
+    ordered = [c.sorted() for c in read.found]
     _, size = save_table(path, to_table(ordered))
     starts = np.cumsum([0, *(len(c.t) for c in ordered)]).tolist()
-    pieces = [_piece(c, path, at, number) for c, at in zip(ordered, starts, strict=False)]
-    return Arranged(pieces, rows, nulls, size)
+    pieces = [
+        _piece(c, path, at, number, is_rewritten=True)
+        for c, at in zip(ordered, starts, strict=False)
+    ]
+    return Arranged(pieces, read.rows, read.null_rows, read.clamped, size)
 
 
-def _piece(c: Columns, path: str, start: int, order: int) -> Piece:
-    stop = start + len(c.t)
+def _piece(c: Columns, path: str, start: int, order: int, *, is_rewritten: bool = False) -> Piece:
+    first, last = float(c.t[0]), float(c.t[-1])
     marks = tuple(c.t[::_MARK].tolist())
-    return Piece(c.agent, path, start, stop, float(c.t[0]), float(c.t[-1]), order, marks)
+    stop = start + len(c.t)
+    return Piece(c.agent, path, start, stop, first, last, order, marks, is_rewritten, c.clamped)
 
 
 def in_order(arranged: Iterable[Arranged]) -> dict[str, list[Piece]]:
@@ -118,8 +135,37 @@ def in_order(arranged: Iterable[Arranged]) -> dict[str, list[Piece]]:
     agents: dict[str, list[Piece]] = {}
     for one in arranged:
         for piece in one.pieces:
-            agents.setdefault(piece.agent, []).append(piece)
+            mine = agents.setdefault(piece.agent, [])
+            base = mine[-1].base + len(mine[-1]) if mine else 0
+            mine.append(replace(piece, base=base))
     return agents
+
+
+def rows_moved(pieces: Sequence[Piece]) -> tuple[int, list[tuple[Piece, int]]]:
+    """Count an agent's rows that stand elsewhere than they came, as far as the pieces tell.
+
+    Returns
+    -------
+    int
+        Rows of pieces that were left where they lie.
+    list of (Piece, int)
+        Tasks for `count_moved`: the others, each with where its first row stands now.
+    """
+    moved, tasks, at = 0, [], 0
+    for piece in pieces:
+        if piece.is_rewritten:
+            tasks.append((piece, at))
+        elif piece.base != at:
+            moved += len(piece)
+        at += len(piece)
+    return moved, tasks
+
+
+def count_moved(task: tuple[Piece, int]) -> int:
+    """Count the rows of a piece that was written here which stand elsewhere than they came."""
+    piece, at = task
+    row = read_order(piece.path, piece.start, piece.stop)
+    return int((row + piece.base != np.arange(at, at + len(piece))).sum())
 
 
 def runs(pieces: Sequence[Piece], rows: int) -> list[Piece | Merge]:
@@ -174,16 +220,20 @@ def merge_pieces(task: tuple[int, Merge, str]) -> Arranged:
     drift = [np.zeros(len(c.t)) if c.drift is None else c.drift for c in parts]
     t = np.concatenate([c.t for c in parts])
     if not len(t):
-        return Arranged([], 0, 0, 0)
-    whole = Columns(agent, -1, t, X, np.concatenate(drift)).sorted()
+        return Arranged([], 0, 0, 0, 0)
+    row = np.concatenate([c.row for c in parts if c.row is not None])
+    whole = Columns(agent, -1, t, X, np.concatenate(drift), row).sorted()
     path = f"{scratch}/merge-{number:06d}.parquet"
     _, size = save_table(path, to_table([whole]))
-    return Arranged([_piece(whole, path, 0, 0)], len(t), 0, size)
+    return Arranged([_piece(whole, path, 0, 0, is_rewritten=True)], len(t), 0, 0, size)
 
 
 def _between(piece: Piece, low: float, high: float) -> Columns:
     first = max(int(np.searchsorted(piece.marks, low, "left")) - 1, 0) * _MARK
     last = min(int(np.searchsorted(piece.marks, high, "left")) * _MARK, len(piece))
-    t, X, drift = read_rows(piece.path, piece.start + first, piece.start + last)
+    start, stop = piece.start + first, piece.start + last
+    t, X, drift = read_rows(piece.path, start, stop)
+    row = read_order(piece.path, start, stop) if piece.is_rewritten else np.arange(first, last)
     mine = (t >= low) & (t < high)
-    return Columns(piece.agent, -1, t[mine], X[mine], None if drift is None else drift[mine])
+    found = None if drift is None else drift[mine]
+    return Columns(piece.agent, -1, t[mine], X[mine], found, piece.base + row[mine])

@@ -10,18 +10,28 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from ..core.errors import InputError
 from ..core.files import check_file_place, json_bytes
+from ..trajectory.sources.common import Report
 from ..trajectory.sources.governance import MIN_UPDATES
 from ..trajectory.windows import STRIDE, WINDOW, count_windows
-from .arrange import Merge, Piece, arrange_chunk, in_order, merge_pieces, runs
+from .arrange import (
+    Merge,
+    Piece,
+    arrange_chunk,
+    count_moved,
+    in_order,
+    merge_pieces,
+    rows_moved,
+    runs,
+)  # fmt: skip
 from .parts import plan_parts, write_part
 from .states import Chunk, split_file
-from .storage import find, read_bytes, remove, save_json, scheme, sweep
+from .storage import File, find, read_bytes, remove, save_json, scheme, sweep
 from .workers import Crew
 
 __all__ = ["PART", "Built", "build_windows"]
@@ -37,15 +47,16 @@ _INDEX: Final = "windows.json"
 class Built:
     """What a run has made, and what it took.
 
-    `already`: parts that lay there from a run that was cut short. `bytes_scratch`: states written
-    anew because they were not in order, first by the chunk, then merged. `cpu_s` of all workers
-    and `wall_s` are in seconds, by stage.
+    `agents`: those with a window. `report`: what reading met with, as `read_states` counts it of
+    the same rows in one file. `already`: parts that lay there from a run that was cut short.
+    `bytes_scratch`: states written anew because they were not in order, first by the chunk, then
+    merged. `cpu_s` of all workers and `wall_s` are in seconds, by stage.
     """
 
     windows: int
     states: int
     agents: int
-    null_rows: int
+    report: Report
     parts: int
     already: int
     bytes_in: int
@@ -106,18 +117,10 @@ def build_windows(
     out = out.rstrip("/")
     if scheme(out) == "file":
         check_file_place(f"{out}/{_RUN}")
-    files = find(source, (".parquet", ".jsonl"))
-    kinds = {file.path.rpartition(".")[2] for file in files}
-    if len(kinds) > 1:
-        raise InputError(f"{source}: both .parquet and .jsonl; give files of one kind")
-    label = name or ("governance" if kinds == {"jsonl"} else _stem(source))
-    chunks = [
-        chunk
-        for found in crew.map(
-            "plan", _chunks_of, [(file.path, file.size, rows, rows << 8) for file in files]
-        )
-        for chunk in found
-    ]
+    files, updates = _files(source)
+    label = name or ("governance" if updates else _stem(source))
+    given = [(file.path, file.size, rows, rows << 8) for file in files]
+    chunks = [chunk for found in crew.map("plan", _chunks_of, given) for chunk in found]
     run = {
         "window": window,
         "stride": stride,
@@ -132,21 +135,15 @@ def build_windows(
             "in order; --scratch chooses another folder"
         )
         with _place(out, run):
-            tasks = [(i, chunk, aside) for i, chunk in enumerate(chunks)]
-            arranged = crew.map("arrange", arrange_chunk, tasks)
-            n_states = sum(a.rows - a.null_rows for a in arranged)
-            least = max(window, MIN_UPDATES if kinds == {"jsonl"} else window)
-            agents = {
-                agent: pieces
-                for agent, pieces in in_order(arranged).items()
-                if sum(map(len, pieces)) >= least
-            }
+            agents, report, n_states, written = _series(
+                chunks, rows, aside, crew, MIN_UPDATES if updates else 1
+            )
+            agents = {a: mine for a, mine in agents.items() if sum(map(len, mine)) >= window}
             if not agents:
                 raise InputError(
                     f"{source}: a window of {window} states is longer than every series, of "
                     f"{n_states} states in all: give more states or a shorter window"
                 )
-            agents, merged = _merged(agents, rows, aside, crew)
             parts = list(plan_parts(agents, out, label, window, stride, part))
         made = crew.map("label", write_part, parts)
     for broken in (m["file"] for m in made if m["broken"]):
@@ -159,6 +156,7 @@ def build_windows(
         "window": window,
         "stride": stride,
         "source": label,
+        "report": asdict(report),
         "parts": [{key: m[key] for key in ("file", "windows", "bytes", "sha256")} for m in made],
     }
     save_json(f"{out}/{_INDEX}", index)
@@ -166,8 +164,8 @@ def build_windows(
         windows=index["windows"],
         states=n_states,
         agents=len(agents),
-        null_rows=sum(a.null_rows for a in arranged),
-        bytes_scratch=merged + sum(a.rewritten for a in arranged),
+        report=report,
+        bytes_scratch=written,
         parts=len(made),
         already=sum(m["already"] for m in made),
         bytes_in=sum(file.size for file in files),
@@ -176,6 +174,53 @@ def build_windows(
         peak_memory=crew.peak_memory(),
         cpu_s=crew.cpu_s,
         wall_s=crew.wall_s,
+    )
+
+
+def _files(source: str) -> tuple[list[File], bool]:
+    """Return the files of a source, and whether they hold updates in place of states."""
+    files = find(source, (".parquet", ".jsonl"))
+    kinds = {file.path.rpartition(".")[2] for file in files}
+    if len(kinds) > 1:
+        raise InputError(f"{source}: both .parquet and .jsonl; give files of one kind")
+    return files, kinds == {"jsonl"}
+
+
+def _series(
+    chunks: list[Chunk], rows: int, scratch: str, crew: Crew, least: int
+) -> tuple[dict[str, list[Piece]], Report, int, int]:
+    """Put each agent's states in the order of time.
+
+    Returns
+    -------
+    agents, report, states, written
+        Pieces of each agent with at least so many states, none of which overlaps another in time;
+        what was met with; usable states of all agents; and bytes written anew.
+    """
+    tasks = [(i, chunk, scratch) for i, chunk in enumerate(chunks)]
+    arranged = crew.map("arrange", arrange_chunk, tasks)
+    everybody = in_order(arranged)
+    kept = {a: mine for a, mine in everybody.items() if sum(map(len, mine)) >= least}
+    agents, merged = _merged(kept, rows, scratch, crew)
+    total, nulls = sum(a.rows for a in arranged), sum(a.null_rows for a in arranged)
+    report = Report(
+        rows=total,
+        null_rows=nulls,
+        moved=_moved(agents, crew),
+        clamped=sum(a.clamped for a in arranged)
+        + sum(piece.clamped for mine in kept.values() for piece in mine),
+        agents=len(kept),
+        agents_dropped=len(everybody) - len(kept),
+    )
+    return agents, report, total - nulls, merged + sum(a.rewritten for a in arranged)
+
+
+def _moved(agents: dict[str, list[Piece]], crew: Crew) -> int:
+    """Count the rows that sorting by time has put elsewhere."""
+    found = [rows_moved(pieces) for pieces in agents.values()]
+    tasks = [task for _, mine in found for task in mine]
+    return sum(moved for moved, _ in found) + sum(
+        crew.map("count", count_moved, tasks) if tasks else []
     )
 
 

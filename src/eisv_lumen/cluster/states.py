@@ -23,13 +23,19 @@ from .storage import in_words, open_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["GROUP_LIMIT", "Chunk", "Columns", "read_chunk", "read_rows", "split_file", "to_table"]
+__all__ = [
+    "GROUP_LIMIT", "Chunk", "Columns", "Read", "read_chunk", "read_order", "read_rows",
+    "split_file", "to_table",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 GROUP_LIMIT: Final = 1 << 24
 """Rows in a row group at most: it is the least that Parquet lets one read, 0.8 GB as columns."""
 
 _READ_ROWS = 1 << 17
+_ROW: Final = "row"
+"""Column of scratch files: where a row stood before it was put in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,10 @@ class Columns:
         The row of the chunk at which they begin, where they follow one another; else -1.
     t, X, drift
         As in `Series`.
+    row
+        Where each row stands among those of its agent as they came; None: one after the other.
+    clamped
+        Values outside [0, 1] that were clamped, where they are counted by agent.
     """
 
     agent: str
@@ -65,11 +75,32 @@ class Columns:
     t: Floats
     X: Floats
     drift: Floats | None
+    row: Rows | None = None
+    clamped: int = 0
 
     def sorted(self) -> Columns:
         """Return them in the order of time; rows of one time keep their order."""
-        _, t, (X, drift) = in_time_order(self.t, self.X, self.drift)
-        return Columns(self.agent, self.first, t, X, drift)
+        row: Any = np.arange(len(self.t)) if self.row is None else self.row
+        _, t, (X, drift, row) = in_time_order(self.t, self.X, self.drift, row)
+        return Columns(self.agent, self.first, t, X, drift, row, self.clamped)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a chunk holds: states by agent, and what reading it met with.
+
+    Attributes
+    ----------
+    found
+        Agents in the order in which they first appear.
+    rows, null_rows, clamped
+        As in `Report`; `clamped` leaves out what `found` counts by agent.
+    """
+
+    found: list[Columns]
+    rows: int
+    null_rows: int
+    clamped: int = 0
 
 
 def split_file(path: str, size: int, rows: int, block: int) -> list[Chunk]:
@@ -108,10 +139,8 @@ def split_file(path: str, size: int, rows: int, block: int) -> list[Chunk]:
     return [chunk for chunk in found if chunk.stop > chunk.start]
 
 
-def read_chunk(chunk: Chunk) -> tuple[list[Columns], int, int]:
-    """Read a chunk; return the states of each agent, rows met, and rows with a NULL.
-
-    Agents come in the order in which they first appear.
+def read_chunk(chunk: Chunk) -> Read:
+    """Read a chunk.
 
     Raises
     ------
@@ -120,7 +149,7 @@ def read_chunk(chunk: Chunk) -> tuple[list[Columns], int, int]:
     """
     if not chunk.is_parquet:
         return _read_updates(chunk)
-    (t, X, drift, agents), nulls = _read(chunk, with_agent=True)
+    (t, X, drift, agents), nulls, clamped = _read(chunk, with_agent=True)
     found = []
     for agent, rows in by_agent(np.zeros(len(t), "U1") if agents is None else agents):
         whole = nulls == 0 and rows[-1] - rows[0] + 1 == len(rows)
@@ -129,13 +158,20 @@ def read_chunk(chunk: Chunk) -> tuple[list[Columns], int, int]:
         found.append(
             Columns(agent, first, t[mine], X[mine], None if drift is None else drift[mine])
         )
-    return found, chunk.stop - chunk.start, nulls
+    return Read(found, chunk.stop - chunk.start, nulls, clamped)
 
 
 def read_rows(path: str, start: int, stop: int) -> tuple[Floats, Floats, Floats | None]:
     """Return (t, X, drift) of rows [start, stop) of a Parquet file of states without NULLs."""
-    (t, X, drift, _), _ = _read(Chunk(path, start, stop), with_agent=False)
+    (t, X, drift, _), _, _ = _read(Chunk(path, start, stop), with_agent=False)
     return t, X, drift
+
+
+def read_order(path: str, start: int, stop: int) -> Rows:
+    """Return where rows [start, stop) of a file of `to_table` stood among those of their agent."""
+    with _parquet(path) as file:
+        found = [np.asarray(b[_ROW]) for _, b in _batches(file, Chunk(path, start, stop), [_ROW])]
+    return np.concatenate(found)
 
 
 def to_table(columns: list[Columns]) -> pa.Table:
@@ -149,6 +185,9 @@ def to_table(columns: list[Columns]) -> pa.Table:
             "t": np.concatenate([c.t for c in columns]),
             **dict(zip(EISV_DIMS, X, strict=True)),
             "ethical_drift": np.concatenate(drifts),
+            _ROW: np.concatenate(
+                [np.arange(len(c.t)) if c.row is None else c.row for c in columns]
+            ),
         }
     )
 
@@ -176,47 +215,61 @@ class _parquet:
                 raise error
 
 
-def _read(chunk: Chunk, *, with_agent: bool) -> tuple[tuple[Floats, Floats, Any, Any], int]:
-    parts, nulls, read = [], 0, 0
+def _read(chunk: Chunk, *, with_agent: bool) -> tuple[tuple[Floats, Floats, Any, Any], int, int]:
+    parts, nulls, clamped = [], 0, 0
     with _parquet(chunk.path) as file:
         wanted = wanted_columns(file.schema_arrow, chunk.path)
         wanted = wanted if with_agent else [name for name in wanted if name != "agent"]
-        ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
-        first = int(np.searchsorted(ends, chunk.start, "right"))
-        last = int(np.searchsorted(ends, chunk.stop, "left"))
-        row = int(ends[first - 1]) if first else 0
-        groups = range(first, last + 1)
-        for batch in file.iter_batches(_READ_ROWS, groups, columns=wanted, use_threads=False):
-            a = max(chunk.start - row, 0)
-            b = min(chunk.stop - row, batch.num_rows)
-            if a < b:
-                part, skipped, _ = state_columns(batch.slice(a, b - a), chunk.path, row + a)
-                parts.append(part)
-                nulls += skipped
-                read += b - a
-            row += batch.num_rows
-        if read != chunk.stop - chunk.start:
-            raise InputError(f"{chunk.path}: holds fewer rows than it says; fetch it again")
+        for row, batch in _batches(file, chunk, wanted):
+            part, skipped, outside = state_columns(batch, chunk.path, row)
+            parts.append(part)
+            nulls += skipped
+            clamped += outside
     drift, agents = parts[0][2], parts[0][3]
     return (
-        np.concatenate([p[0] for p in parts]),
-        np.concatenate([p[1].T for p in parts], axis=1).T,
-        None if drift is None else np.concatenate([p[2] for p in parts if p[2] is not None]),
-        None if agents is None else np.concatenate([p[3] for p in parts]),
-    ), nulls
+        (
+            np.concatenate([p[0] for p in parts]),
+            np.concatenate([p[1].T for p in parts], axis=1).T,
+            None if drift is None else np.concatenate([p[2] for p in parts if p[2] is not None]),
+            None if agents is None else np.concatenate([p[3] for p in parts]),
+        ),
+        nulls,
+        clamped,
+    )
 
 
-def _read_updates(chunk: Chunk) -> tuple[list[Columns], int, int]:
+def _batches(file: Any, chunk: Chunk, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield batches of a chunk's rows, each with the number of its first row in the file."""
+    ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
+    first = int(np.searchsorted(ends, chunk.start, "right"))
+    last = int(np.searchsorted(ends, chunk.stop, "left"))
+    row, read = int(ends[first - 1]) if first else 0, 0
+    groups = range(first, last + 1)
+    for batch in file.iter_batches(_READ_ROWS, groups, columns=columns, use_threads=False):
+        a = max(chunk.start - row, 0)
+        b = min(chunk.stop - row, batch.num_rows)
+        if a < b:
+            yield row + a, batch.slice(a, b - a)
+            read += b - a
+        row += batch.num_rows
+    if read != chunk.stop - chunk.start:
+        raise InputError(f"{chunk.path}: holds fewer rows than it says; fetch it again")
+
+
+def _read_updates(chunk: Chunk) -> Read:
     name = chunk.path if chunk.start == 0 else f"{chunk.path}, from byte {chunk.start}"
     agents, rows, nulls = read_updates(_lines(chunk), name)
     found = []
     for agent, updates in agents.items():
         drift = np.frombuffer(updates.drift)
         missing = np.isnan(drift)
-        X = np.clip(np.frombuffer(updates.states).reshape(-1, 4), 0.0, 1.0)
+        raw = np.frombuffer(updates.states).reshape(-1, 4)
+        X = np.asfortranarray(np.clip(raw, 0.0, 1.0))
+        clamped = int(((raw < 0) | (raw > 1)).sum())
         given = None if missing.all() else np.where(missing, 0.0, drift)
-        found.append(Columns(agent, -1, np.frombuffer(updates.t), np.asfortranarray(X), given))
-    return found, rows, nulls
+        t = np.frombuffer(updates.t)
+        found.append(Columns(agent, -1, t, X, given, clamped=clamped))
+    return Read(found, rows, nulls)
 
 
 def _lines(chunk: Chunk) -> Iterator[tuple[int, str]]:

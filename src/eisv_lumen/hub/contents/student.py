@@ -50,12 +50,30 @@ def student(given: Material) -> Contents:
     )
     return {
         STUDENT: {name: folder / name for name in _FILES}
+        | {"config.json": json_bytes(_config(folder))}
         | {
             f"reports/{name}.json": json_bytes(report.model_dump(by_alias=True))
             for name, report in reports.items()
         }
         | {CARD: card.encode("utf-8")}
     }
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Say what the student is, in the file by which the Hub counts a model's downloads."""
+    written = read_json(folder / "student.json")
+    try:
+        body = written["student"]
+        return {
+            "model_type": "eisv-lumen-student",
+            "format": written["format"],
+            "sha256": written["sha256"],
+            "shapes": body["shapes"],
+            "tokens": body["tokens"],
+            "n_states": (body.get("net") or {}).get("n_states", []),
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'student.json'}: no student; distil it again") from error
 
 
 def student_card(
