@@ -218,8 +218,8 @@ class _parquet:
 def _read(chunk: Chunk, *, with_agent: bool) -> tuple[tuple[Floats, Floats, Any, Any], int, int]:
     parts, nulls, clamped = [], 0, 0
     with _parquet(chunk.path) as file:
-        wanted = wanted_columns(file.schema_arrow, chunk.path)
-        wanted = wanted if with_agent else [name for name in wanted if name != "agent"]
+        roles = wanted_columns(file.schema_arrow, chunk.path)
+        wanted = [name for role, name in roles.items() if with_agent or role != "agent"]
         for row, batch in _batches(file, chunk, wanted):
             part, skipped, outside = state_columns(batch, chunk.path, row)
             parts.append(part)

@@ -21,7 +21,6 @@ from ..validation import check_seconds
 from .assemble import Part, assemble
 from .common import Expressions, Source, counted, parse_times
 from .options import DEFAULT, ReadOptions
-from .roles import resolve
 from .values import readings
 
 __all__ = ["is_sqlite", "part_of_anima", "read_anima"]
@@ -136,10 +135,7 @@ def _columns(
 
 def _states(db: sqlite3.Connection, path: str | os.PathLike[str], options: ReadOptions) -> Part:
     names = _names(db, path, "state_history")
-    roles = (
-        resolve(names, f"{path}, state_history", options.columns, options.agent) if names else {}
-    )
-    owner = roles.get("agent")
+    owner = owner_column(names, f"{path}, state_history", options.columns, options.agent)
     wanted = ("id", "timestamp", *ANIMA_DIMS, *((owner,) if owner else ()))
     ids, times, *reals = _columns(db, path, "state_history", wanted)
     owners = reals.pop() if owner else None
@@ -244,7 +240,7 @@ def _expressions(
             spoken.append(said)
         else:
             unknown[i] = foreign
-    notes = ()
+    notes: tuple[str, ...] = ()
     if unknown:
         i, word = next(iter(unknown.items()))
         notes = (

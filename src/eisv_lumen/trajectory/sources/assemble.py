@@ -179,8 +179,7 @@ def _concatenated(
 
 def joined_expressions(parts: Iterable[Expressions]) -> Expressions:
     """Put what was uttered in the order of time; the same words at the same time stand once."""
-    said = {
-        (t, words) for part in parts for t, words in zip(part.t.tolist(), part.tokens, strict=True)
-    }
-    ordered = sorted(said)
+    ordered = sorted(
+        {said for part in parts for said in zip(part.t.tolist(), part.tokens, strict=True)}
+    )
     return Expressions(np.array([t for t, _ in ordered]), [words for _, words in ordered])

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,11 +129,11 @@ def part_of_updates(
 
     S may reach 2 and V run from −2 to 2 (§1): these are clamped and counted, however many.
     """
-    parts = []
+    parts: list[Part] = []
     for agent, updates in agents.items():
         raw = np.frombuffer(updates.states).reshape(-1, 4)
         place = f"{name}, agent {agent}"
-        X, present = readings(raw, lambda i, at=place: f"{at}, update {i}", options, GOVERNANCE)
+        X, present = readings(raw, _places(place), options, GOVERNANCE)
         t, drift = np.frombuffer(updates.t)[present], np.frombuffer(updates.drift)[present]
         X = X[present]
         outside = (X < 0) | (X > 1)
@@ -156,6 +156,10 @@ def part_of_updates(
     return parts or [
         Part(name, np.empty(0), np.empty((0, 4)), None, "", "governance", rows, null_rows)
     ]
+
+
+def _places(agent: str) -> Callable[[int], str]:
+    return lambda i: f"{agent}, update {i}"
 
 
 def number(value: Any, field_name: str, place: str) -> float:

@@ -109,8 +109,8 @@ def _part(table: Table, place: str, source: str, options: ReadOptions, named: st
         _refuse_owners(table, [name for name in ignored if names_an_owner(name)], place)
     if named is not None and "agent" in wanted:
         raise InputError(
-            f"{place}: the path says agent={named}, and column {wanted['agent']!r} may say another; "
-            "choose one: --agent-column, or --agent NAME"
+            f"{place}: the path says agent={named}, and column {wanted['agent']!r} may say "
+            "another; choose one: --agent-column, or --agent NAME"
         )
     if ignored:
         notes.append(f"{counted(len(ignored), 'column')} not read: {', '.join(ignored)}")

@@ -85,7 +85,7 @@ def expand(source: Any) -> list[Any]:
     if Path(text).is_dir():
         return _of_folder(Path(text))
     if glob.has_magic(text):
-        found = sorted(glob.glob(text, recursive=True))
+        found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207
         if not found:
             raise InputError(f"{text}: no file matches")
         return [item for one in found for item in expand(one)]
@@ -98,7 +98,7 @@ def _of_folder(folder: Path) -> list[Path]:
         inside = path.relative_to(folder).parts
         if any(part.startswith((".", "_", "~")) for part in inside) or not path.is_file():
             continue
-        if kind_of(path) in _LOGS:
+        if kind_of(path) in _LOGS and kind_of(path) not in (".txt", ".json"):
             files.append(path)
     if not files:
         raise InputError(f"{folder}: a folder without logs; a log is one of {', '.join(_LOGS)}")
@@ -165,9 +165,8 @@ def _fetched(address: str, stack: ExitStack) -> Path:
                 shutil.copyfileobj(answer, out)
     except (OSError, ValueError) as error:
         text = " ".join(str(error).split())
-        raise InputError(
-            f"{address.split('?', maxsplit=1)[0]}: cannot be fetched ({text})"
-        ) from error
+        shown = address.split("?", maxsplit=1)[0]
+        raise InputError(f"{shown}: cannot be fetched ({text})") from error
     return path
 
 

@@ -10,7 +10,14 @@ from typing import Final
 from ...core.errors import InputError
 from ...eisv import ANIMA_DIMS, EISV_DIMS
 
-__all__ = ["ANIMA", "agent_of_path", "ignored_columns", "names_an_owner", "resolve"]
+__all__ = [
+    "ANIMA",
+    "agent_of_path",
+    "ignored_columns",
+    "names_an_owner",
+    "owner_column",
+    "resolve",
+]
 
 _ALIASES: Final = {
     "t": (
@@ -74,8 +81,8 @@ def resolve(
             )
         roles[role] = name
     for name in names:
-        role = _ROLE_OF.get(plain(name))
-        if role is None or role in given or name in given.values():
+        role = _ROLE_OF.get(plain(name), "")
+        if not role or role in given or name in given.values():
             continue
         if role == "agent" and agent is not None:
             continue
@@ -99,6 +106,28 @@ def resolve(
         )
     order = ("t", *wanted, "ethical_drift", "agent")
     return {role: roles[role] for role in order if role in roles}
+
+
+def owner_column(
+    names: Sequence[str], place: str, given: Mapping[str, str], agent: str | None = None
+) -> str | None:
+    """Return the column that says whose a row is, None where there is none or none is wanted.
+
+    Raises
+    ------
+    InputError
+        Two could be it, or the one that is given is not there.
+    """
+    if agent is not None:
+        return None
+    if "agent" in given:
+        if given["agent"] not in names:
+            raise InputError(f"{place}: no column {given['agent']!r}; it has {', '.join(names)}")
+        return given["agent"]
+    found = [name for name in names if _ROLE_OF.get(plain(name)) == "agent"]
+    if len(found) > 1:
+        _refuse_two("agent", found[0], found[1], place)
+    return found[0] if found else None
 
 
 def _refuse_two(role: str, one: str, other: str, place: str) -> None:

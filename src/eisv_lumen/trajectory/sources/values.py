@@ -89,8 +89,8 @@ def _refuse(
         scale = 100 if most <= 100.5 else 255
         raise InputError(f"{first}; if readings go from 0 to {scale}, say --scale {scale}")
     raise InputError(
-        f"{first} (values from {X[present].min():g} to {most:g}); say --scale N or --missing VALUE, "
-        "or --clamp to clamp them all the same"
+        f"{first} (values from {X[present].min():g} to {most:g}); say --scale N or --missing "
+        "VALUE, or --clamp to clamp them all the same"
     )
 
 
