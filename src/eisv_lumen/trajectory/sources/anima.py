@@ -21,6 +21,7 @@ from ..validation import check_seconds
 from .assemble import Part, assemble
 from .common import Expressions, Source, counted, parse_times
 from .options import DEFAULT, ReadOptions
+from .roles import owner_column
 from .values import readings
 
 __all__ = ["is_sqlite", "part_of_anima", "read_anima"]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...core.errors import InputError
 from .common import counted
-from .options import ReadOptions
+from .options import FEW, ReadOptions
 
 __all__ = ["Ordered", "check_spacing", "in_order", "spacing_notes"]
 
@@ -75,7 +75,7 @@ def in_order(
     if back.size:
         _refuse_interleaved(t, back, kept, place)
     same = int((t[kept][1:] == t[kept][:-1]).sum())
-    if same > 1 and same > options.share * len(kept):
+    if same >= FEW and same > options.share * len(kept):
         raise InputError(
             f"{place}: {same:,} of {len(kept):,} states have the time of another, different state; "
             "give times as they were measured, or say whose rows are whose with --agent-column"

@@ -98,7 +98,7 @@ def _of_folder(folder: Path) -> list[Path]:
         inside = path.relative_to(folder).parts
         if any(part.startswith((".", "_", "~")) for part in inside) or not path.is_file():
             continue
-        if kind_of(path) in _LOGS and kind_of(path) not in (".txt", ".json"):
+        if kind_of(path) in _LOGS and kind_of(path) != ".json":
             files.append(path)
     if not files:
         raise InputError(f"{folder}: a folder without logs; a log is one of {', '.join(_LOGS)}")
