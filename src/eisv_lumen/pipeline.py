@@ -172,7 +172,7 @@ def plan(job: Job, rates: Mapping[str, float] | None = None) -> dict[str, Any]:
     InputError
         The log cannot be used, or `out` holds another run.
     """
-    source = read_any(job.sources[0])
+    source = read_any(job.sources[0], every=True)
     tables, dropped = _tables(job, source)
     _check_claim(job, _identity(job, source))
     amounts = _amounts(job, sum(table.num_rows for table in _of_longest(tables).values()))
@@ -244,7 +244,7 @@ def _steps(job: Job) -> list[Step]:
 
 def _claim(job: Job) -> None:
     """Make the folder this run's, or refuse it."""
-    identity = _identity(job, read_any(job.sources[0]))
+    identity = _identity(job, read_any(job.sources[0], every=True))
     _check_claim(job, identity)
     write_json(job.out / _MARK, identity)
 
@@ -302,7 +302,7 @@ def _of_longest(tables: ByLength) -> dict[str, pa.Table]:
 
 
 def _make_dataset(job: Job) -> None:
-    source = read_any(job.sources[0])
+    source = read_any(job.sources[0], every=True)
     if isinstance(source, Source):
         for line in source.report.lines():
             job.say(f"   {line}")

@@ -17,7 +17,7 @@ from ..core.errors import InputError
 from ..core.notices import notice
 from .dataset.metadata import cut_facts, joined
 from .dataset.schema import build, features, read_parquet, typed
-from .dataset.shards import Shards, find_shards
+from .dataset.shards import Shards, config_names, find_shards
 from .dataset.splits import state_keys
 from .dataset.window_checks import check_labels
 from .sources import Source, read_source
@@ -44,6 +44,7 @@ def read_any(
     window: int | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
+    every: bool = False,
 ) -> Source | pa.Table:
     """Read whatever a source holds: series, or windows in the typed schema.
 
@@ -53,6 +54,8 @@ def read_any(
         As for `load_trajectories`.
     config, split, window, revision, token
         As for `load_trajectories`; `window` chooses among configs alone.
+    every
+        Read all configs, one after the other, where none is chosen.
 
     Raises
     ------
@@ -67,7 +70,13 @@ def read_any(
         _refuse_choice(str(source), config, split, revision)
         windows = None if is_postgres(source) else _windows_of(path)
         return read_source(source) if windows is None else windows
-    shards = find_shards(source, config=config, window=window, revision=revision, token=token)
+    where: dict[str, Any] = {"revision": revision, "token": token}
+    if every and config is None and window is None:
+        names = config_names(source, **where)
+        if len(names) > 1:
+            parts = [read_any(source, config=name, split=split, **where) for name in names]
+            return joined([part for part in parts if not isinstance(part, Source)])
+    shards = find_shards(source, config=config, window=window, **where)
     paths = shards.of(split)
     folder = shards.fetched(paths)
     tables = [_windows_of(folder / path, shards, path) for path in paths]
@@ -171,25 +180,20 @@ def load_trajectories(
     Parameters
     ----------
     source
-        Series: an `anima.db`, governance updates (`.jsonl`), states in Parquet or CSV, or
-        `postgresql://…`; they are cut into windows. Or windows: a Parquet file of the typed
-        dataset or of the published one (also as JSON lines), a folder of such files, a dataset id
-        of the Hub (`owner/name`), or a pandas, polars or Arrow table of them.
-    config
-        Which configuration of a folder or of the Hub; by default the one that its card calls so,
-        else the longest windows.
-    split
-        One split; by default all, one after the other.
-    revision
-        Branch, tag or commit on the Hub.
+        Series, which are cut into windows: an `anima.db`, governance updates (`.jsonl`), states in
+        Parquet or CSV, `postgresql://…`. Or windows: a Parquet file of the typed dataset or of the
+        published one (also as JSON lines), a folder of such files, a dataset id of the Hub
+        (`owner/name`), a pandas, polars or Arrow table.
+    config, split
+        Of a folder or the Hub; by default the config that its card calls so, else the longest
+        windows, and all splits, one after the other.
+    revision, token
+        Of the Hub: branch, tag or commit; by default the token that is logged in.
     streaming
-        Return an `IterableDataset` that reads as it is read.
-    token
-        For the Hub; by default the one that is logged in.
+        Return an `IterableDataset`, which reads a batch at a time.
     window, stride
-        How series are cut: states in a window (≥ 2, by default 20), and from one window's start
-        to the next's (≥ 1, by default 10). Of what holds windows already, `window` chooses the
-        configuration `window_N`.
+        States in a window (≥ 2, by default 20), and from one window's start to the next's (≥ 1, by
+        default 10). Of windows, `window` chooses the configuration `window_N`.
 
     Returns
     -------
@@ -200,46 +204,34 @@ def load_trajectories(
     Raises
     ------
     InputError
-        The source is not there, is none of these, cannot be read (the message names file, row and
-        field), has no such config or split, or no series is as long as a window; or it holds
-        windows of another length or stride than is asked for.
-
-    Warns
-    -----
-    Notice
-        A configuration was chosen among several; windows stood there twice; labels are not those
-        of the rules; values lie outside [0, 1].
-
-    Examples
-    --------
-    >>> import eisv_lumen
-    >>> data = eisv_lumen.load_trajectories("anima.db")  # doctest: +SKIP
-    >>> data[0]["shape_name"]  # doctest: +SKIP
-    'settled_presence'
+        The source cannot be read (the message names file, row and field), has no such config or
+        split, or windows of another length or stride; or no series is as long as a window. What is
+        chosen, dropped or doubtful and yet read is said by the warning `Notice`.
     """
-    from datasets import Dataset, IterableDataset
-
     if streaming and isinstance(source, str | os.PathLike) and not _is_file(source):
         shards = find_shards(source, config=config, window=window, revision=revision, token=token)
         paths = shards.of(split)
         if _holds_windows(shards, paths[0]):
-            stream: IterableDataset = IterableDataset.from_generator(
-                _stream,
-                features=features(),
-                gen_kwargs={"shards": shards, "paths": paths, "cut": (window, stride)},
-            )
-            return stream
-    table = load_table(
-        source,
-        window=window,
-        stride=stride,
-        config=config,
-        split=split,
-        revision=revision,
-        token=token,
-    )
-    whole: Dataset = Dataset(table)
+            return _streamed(shards, paths, (window, stride))
+    asked: dict[str, Any] = {"config": config, "split": split, "revision": revision, "token": token}
+    table = load_table(source, window=window, stride=stride, **asked)
+
+    from datasets import Dataset
+
+    whole = Dataset(table)
     return whole.to_iterable_dataset() if streaming else whole
+
+
+def _streamed(
+    shards: Shards, paths: list[str], cut: tuple[int | None, int | None]
+) -> IterableDataset:
+    from datasets import IterableDataset
+
+    given = {"shards": shards, "paths": paths, "cut": cut}
+    stream: IterableDataset = IterableDataset.from_generator(
+        _stream, features=features(), gen_kwargs=given
+    )
+    return stream
 
 
 def _is_file(source: str | os.PathLike[str]) -> bool:
@@ -337,11 +329,11 @@ def _from_frame(frame: Any) -> pa.Table:
     name = type(frame).__name__
     if isinstance(frame, pa.Table | pa.RecordBatch):
         table = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else frame
-    elif type(frame).__module__.startswith("datasets."):
+    elif type(frame).__module__.split(".")[0] == "datasets":
         table = frame.with_format("arrow")[:].replace_schema_metadata(
             frame.features.arrow_schema.metadata
         )
-    elif type(frame).__module__.startswith("pandas."):
+    elif type(frame).__module__.split(".")[0] == "pandas":
         table = pa.Table.from_pandas(frame, preserve_index=False)
     elif hasattr(frame, "to_arrow"):
         table = frame.to_arrow()

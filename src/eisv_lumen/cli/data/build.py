@@ -73,8 +73,10 @@ def build(
         _write_one(table, out, as_json, source=source, **report)
         return
     lengths = window or [WINDOW]
-    read = read_any(source, window=lengths[0] if window and len(window) == 1 else None)
+    read = read_any(source, window=window[0] if window and len(window) == 1 else None, every=True)
     if not isinstance(read, Source):
+        if window and len(window) > 1:
+            raise InputError(f"{source}: holds windows, which are cut already; leave --window out")
         table = build_table(read, source, window[0] if window else None, stride)
         _write_splits(table, out, seed, as_json, source=source)
         return

@@ -60,16 +60,12 @@ def describe(
 
 def _configs_of(source: str) -> tuple[str, ...]:
     """Return the configurations of a folder or a dataset of the Hub, none of any other source."""
-    import warnings
-
-    from ...trajectory.dataset.shards import find_shards
+    from ...trajectory.dataset.shards import config_names
     from ...trajectory.sources.postgres import is_postgres
 
     if is_postgres(source) or Path(source).is_file():
         return ()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # all are read: none is chosen
-        return find_shards(source).configs
+    return config_names(source)
 
 
 def _described(table: pa.Table) -> dict[str, Any]:
