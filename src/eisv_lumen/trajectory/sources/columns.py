@@ -82,7 +82,9 @@ def state_columns(
         X = anima_to_eisv(np.asfortranarray(X))
     drift = None
     if "ethical_drift" in columns:
-        filled = pc.fill_null(columns["ethical_drift"], 0)
+        drifts = columns["ethical_drift"]
+        drifts = drifts.cast(pa.float64()) if pa.types.is_null(drifts.type) else drifts
+        filled = pc.fill_null(drifts, 0)
         drift = _finite(filled, roles["ethical_drift"], path, where)
     agents = None
     if "agent" in columns:

@@ -24,7 +24,7 @@ from .parquet import part_of_file, part_of_frame
 from .postgres import is_postgres, parts_of_postgres
 from .tables import TABLES, kind_of
 
-__all__ = ["expand", "read_source"]
+__all__ = ["expand", "holds_logs_alone", "read_source"]
 
 _LOGS: Final = (".db", ".sqlite", *TABLES)
 _SCHEMES: Final = ("http://", "https://", "hf://")
@@ -90,6 +90,17 @@ def expand(source: Any) -> list[Any]:
             raise InputError(f"{text}: no file matches")
         return [item for one in found for item in expand(one)]
     return [source]
+
+
+def holds_logs_alone(source: str | os.PathLike[str]) -> bool:
+    """Whether a source can be no dataset of windows: a stream, an address, a glob of files."""
+    text = os.fspath(source)
+    return (
+        text == "-"
+        or is_postgres(text)
+        or text.startswith(_SCHEMES)
+        or (glob.has_magic(text) and not Path(text).exists())
+    )
 
 
 def _of_folder(folder: Path) -> list[Path]:
