@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..core.secrets import Address
 from . import print_json
 
 app = typer.Typer(
@@ -96,10 +97,12 @@ def speak(
     student: Annotated[Path, typer.Argument(help="A student (JSON).")],
     shape: Annotated[str | None, typer.Option(help="The shape of the window.")] = None,
     data: Annotated[
-        Path | None,
+        Address | None,
         typer.Option(
+            parser=Address,
+            metavar="SOURCE",
             help="In place of a shape: summaries (JSON lines), or states (CSV, Parquet, "
-            "anima.db), of which the last `--window` are taken."
+            "anima.db), of which the last `--window` are taken.",
         ),
     ] = None,
     window: Annotated[int, typer.Option(min=2, help="States in the window.")] = 20,

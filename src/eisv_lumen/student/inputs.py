@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..core.errors import InputError
 __all__ = ["windows_of_file"]
 
 
-def windows_of_file(path: Path, window: int) -> list[dict[str, Any]]:
+def windows_of_file(path: str | os.PathLike[str], window: int) -> list[dict[str, Any]]:
     """Read summaries, or the last states of each series.
 
     Parameters
@@ -33,7 +34,7 @@ def windows_of_file(path: Path, window: int) -> list[dict[str, Any]]:
     InputError
         The file cannot be used, or no series is long enough.
     """
-    if path.suffix == ".jsonl":
+    if Path(path).suffix == ".jsonl":
         from ..trajectory.sources.summaries import read_unlabelled
 
         return [{"summary": row} for row in read_unlabelled(path).tolist()]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...core.errors import InputError
+from ...core.secrets import Address
 from .. import print_json
 from ..options import Json, Source, Stride, Window
 from .build import blend, build, counted, load, print_shapes, say, synthetic
@@ -130,7 +132,12 @@ def convert(
 
 @app.command()
 def classify(
-    source: Annotated[Path, typer.Argument(help="States of one series (.parquet, .csv), sorted.")],
+    source: Annotated[
+        Address,
+        typer.Argument(
+            parser=Address, metavar="SOURCE", help="States of one series (.parquet, .csv), sorted."
+        ),
+    ],
     window: Window = 20,
     stride: Stride = 10,
     as_json: Json = False,
@@ -143,8 +150,11 @@ def classify(
 
     from ...expression.vocabulary import SHAPES
     from ...trajectory.sources.parquet import classify_file
+    from ...trajectory.sources.postgres import is_postgres
 
     total = np.zeros(len(SHAPES), np.int64)
+    if is_postgres(source):
+        raise InputError(f"{source}: `data classify` reads one file; use `data describe`")
     for codes in classify_file(source, window=window, stride=stride):
         total += np.bincount(codes, minlength=len(SHAPES))
     counts = dict(zip(SHAPES, total.tolist(), strict=True))

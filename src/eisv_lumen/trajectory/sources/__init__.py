@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import InputError
+from ...core.secrets import Address
 from ..windows import STRIDE, WINDOW
 from .common import Expressions, Report, Source, text_lines
 
@@ -46,8 +47,9 @@ def read_source(source: str | os.PathLike[str]) -> Source:
     from .parquet import read_states
     from .postgres import is_postgres, read_postgres
 
+    source = Address(os.fspath(source))
     if is_postgres(source):
-        return read_postgres(str(source))
+        return read_postgres(source)
     reader: dict[str, Callable[[str | os.PathLike[str]], Source]] = {
         ".db": read_anima, ".sqlite": read_anima, ".jsonl": read_governance,
         ".parquet": read_states, ".csv": read_states,
@@ -80,6 +82,7 @@ def read_any(source: str | os.PathLike[str]) -> Source | pa.Table:
     """
     from .postgres import is_postgres
 
+    source = Address(os.fspath(source))
     path = Path(source)
     if not is_postgres(source):
         if path.is_dir():
@@ -111,6 +114,7 @@ def load_table(
     """
     from ..dataset.schema import build
 
+    source = Address(os.fspath(source))
     found = read_any(source)
     if not isinstance(found, Source):
         return found
