@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.outputs import check_result_folder, json_with
 from . import print_json
-from .options import Json
+from .options import REPORT, Json
 
 if TYPE_CHECKING:
     from ..evaluation.report import EvalReport
@@ -22,9 +23,19 @@ app = typer.Typer(
 )
 
 
+def _reports_only(out: Path) -> Path:
+    """Refuse a folder that holds JSON files which are no reports: one may have a report's name."""
+    is_report = json_with(**REPORT)
+    foreign = [path.name for path in sorted(out.glob("*.json")) if not is_report(path)]
+    check_result_folder(out, foreign, lambda folder: False)
+    return out
+
+
 @app.command()
 def law(
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("results/law"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the reports.", callback=_reports_only)
+    ] = Path("results/law"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the voice that learns.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +50,9 @@ def law(
 
 @app.command()
 def published(
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("results/published"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the reports.", callback=_reports_only)
+    ] = Path("results/published"),
     as_json: Json = False,
 ) -> None:
     """Write the study's published figures in the schema of our own reports.
@@ -54,11 +67,19 @@ def published(
     from ..study.facts import published_facts
     from ..study.published import published_reports
 
-    for name, content in (("facts", published_facts()), ("standing", standings())):
-        path = out.with_name("study") / f"{name}.json"
-        write_json(path, content)
-        typer.echo(f"wrote {path}", err=True)
-    _write(published_reports(), out, as_json)
+    folder = out.with_name("study")
+    beside = {f"{name}.json": content for name, content in (
+        ("facts", published_facts()), ("standing", standings())
+    )}  # fmt: skip
+    reports = published_reports()
+    check_result_folder(folder, beside, lambda found: all(
+        json_with(**dict.fromkeys(content, object))(found / name)
+        for name, content in beside.items() if (found / name).exists()
+    ))  # fmt: skip
+    for name, content in beside.items():
+        write_json(folder / name, content)
+        typer.echo(f"wrote {folder / name}", err=True)
+    _write(reports, out, as_json)
 
 
 @app.command()

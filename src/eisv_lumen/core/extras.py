@@ -1,4 +1,4 @@
-"""What is installed on top of the light base, by extra; what is missing is named in one sentence."""
+"""What is installed on top of the light base, by extra; one sentence names what is missing."""
 
 from __future__ import annotations
 

@@ -40,9 +40,9 @@ _known: set[str] = set()
 def mask(text: str) -> str:
     """Return a text without the passwords and tokens in it.
 
-    A URL loses its password; `***` stands for secrets among its parameters (names may be percent-encoded),
-    for `password=…` of a key=value connection string, for Hub tokens and the secrets of every `Address`
-    read so far, wherever they stand.
+    A URL loses its password. `***` stands for secrets among its parameters (names may be
+    percent-encoded), for `password=…` of a key=value connection string, for Hub tokens, and for
+    the secrets of every `Address` read so far, wherever they stand.
 
     Examples
     --------

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...core.outputs import is_our_drawing, json_with, mark_drawing
 from .. import print_json
+from ..options import Force, new_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +40,14 @@ def align(
         list[str] | None,
         typer.Option(help="A model taught on shuffled articles, as a floor; may be repeated."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the report here (JSON).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the report here (JSON).",
+            callback=new_file(json_with(schema_="eisv-lumen-alignment/1")),
+        ),
+    ] = None,
+    replace: Force = False,
     name: Annotated[str | None, typer.Option(help="What tables call the model.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of shuffled contexts and resamples.")] = 0,
     as_published: Annotated[
@@ -111,7 +120,11 @@ def align(
 def compare(
     reports: Annotated[list[Path], typer.Argument(help="Reports of `align`, or folders of them.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
-    figure: Annotated[Path | None, typer.Option(help="Draw it, too (.svg or .png).")] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Draw it, too (.svg or .png).", callback=new_file(is_our_drawing)),
+    ] = None,
+    replace: Force = False,
     as_json: _Json = False,
 ) -> None:
     """Set models side by side: floors, ceilings and intervals, from their reports.
@@ -139,7 +152,8 @@ def compare(
 
         for i, part in enumerate(parts):
             place = figure if i == 0 else figure.with_stem(f"{figure.stem}-{i + 1}")
-            write_bytes(place, compare_models(part, kind=figure.suffix[1:]))
+            kind = figure.suffix[1:]
+            write_bytes(place, mark_drawing(compare_models(part, kind=kind), kind))
             typer.echo(f"wrote {place}", err=True)
     if as_json:
         tables = [
