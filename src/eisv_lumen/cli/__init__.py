@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from .frame import print_json, run
+from .frame import print_json, run_app
 
 __all__ = ["app", "main", "print_json"]
 
@@ -118,4 +118,4 @@ def _main(
 
 def main() -> None:
     """Run the command line; the entry point of `eisv-lumen`."""
-    sys.exit(run(app))
+    sys.exit(run_app(app))

@@ -16,15 +16,13 @@ from ..core.extras import extra_of, lacking
 from ..core.log import LOGGER
 from ..core.secrets import hide_arguments, mask, print_masked_traceback
 
-__all__ = ["is_verbose", "print_json", "run", "say"]
+__all__ = ["is_verbose", "print_json", "run_app", "say"]
 
 _FLAGS = {"-q": "quiet", "--quiet": "quiet", "--verbose": "verbose"}
 
 
-def run(app: typer.Typer) -> int:
+def run_app(app: typer.Typer) -> int:
     """Run the command line on this process's arguments; return its exit code."""
-    from ..expression.vocabulary import UnknownNameError
-
     arguments, hidden = hide_arguments()
     _speak_utf8()
     sys.excepthook = print_masked_traceback
@@ -47,23 +45,28 @@ def run(app: typer.Typer) -> int:
     try:
         code = app(arguments, prog_name="eisv-lumen", standalone_mode=False)
         sys.stdout.flush()
-        if code == _INTERRUPTED:
-            return fail(_STOPPED, code)
-        return code if isinstance(code, int) else 0
-    except (InputError, UnknownNameError) as error:
-        return fail(error)
-    except ModuleNotFoundError as error:
-        if (extra := extra_of(error.name or "")) is None:
-            raise
-        return fail(lacking("this command", str(error.name), extra))
-    except KeyboardInterrupt:
-        return fail(_STOPPED, _INTERRUPTED)
-    except OSError as error:
-        return _of_system(error, fail)
     except Exception as error:
-        return _of_usage(error, stderr, fail)
+        return _told(error, stderr, fail)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
     finally:
         sys.stderr = stderr
+    if code == _INTERRUPTED:
+        fail(_STOPPED)
+    return code if isinstance(code, int) else 0
+
+
+def _told(error: Exception, stderr: Any, fail: Any) -> int:
+    """Say in one line what a user can mend, and return the exit code; a defect of ours goes on."""
+    from ..expression.vocabulary import UnknownNameError
+
+    if isinstance(error, InputError | UnknownNameError):
+        return int(fail(error))
+    if isinstance(error, ModuleNotFoundError) and (extra := extra_of(error.name or "")):
+        return int(fail(lacking("this command", str(error.name), extra)))
+    if isinstance(error, OSError):
+        return _of_system(error, fail)
+    return _of_usage(error, stderr, fail)
 
 
 _INTERRUPTED = 130
@@ -84,9 +87,9 @@ def _of_usage(error: Exception, stderr: Any, fail: Any) -> int:
     """Show a wrong command line with its usage; what is no such error is ours, and goes on."""
     show = getattr(error, "show", None)
     if show is None:
-        if type(error).__name__ == "Abort":
-            return int(fail(_STOPPED, _INTERRUPTED))
-        raise error
+        if type(error).__name__ != "Abort":  # of Typer: Ctrl-C or Ctrl-D at a prompt
+            raise error
+        return int(fail(_STOPPED, _INTERRUPTED))
     error.message = mask(str(error.message))  # type: ignore[attr-defined]
     show(file=stderr)
     return int(getattr(error, "exit_code", 2))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import InputError
+from ...core.places import as_hub_place, no_such_place
 from ...core.secrets import Address
 from ..windows import STRIDE, WINDOW
 from .common import Expressions, Report, Source, text_lines
@@ -57,7 +58,7 @@ def read_source(source: str | os.PathLike[str]) -> Source:
     read = read_anima if is_sqlite(source) else reader.get(Path(source).suffix.lower())
     if read is None:
         if not Path(source).exists():
-            raise InputError(f"{source}: no such file")
+            raise no_such_place(source)
         raise InputError(
             f"{source}: not a source; give an anima.db, governance updates (.jsonl), states "
             "(.parquet, .csv) or postgresql://…"
@@ -201,8 +202,9 @@ def _from_folder(path: Path) -> pa.Table:
 
 
 def _from_hub(name: str) -> pa.Table:
-    if name.count("/") != 1 or name.startswith(("/", ".")) or Path(name).suffix:
-        raise InputError(f"{name}: no such file or folder, and not a dataset id (owner/name)")
+    place = as_hub_place(name)
+    if place is None:
+        raise no_such_place(name, "file or folder")
 
     from datasets import load_dataset
 
@@ -211,7 +213,7 @@ def _from_hub(name: str) -> pa.Table:
     from .published import STATES_COLUMN, typed_from_published
 
     try:
-        splits = load_dataset(name)
+        splits = load_dataset(place.id, revision=place.revision)
     except Exception as error:  # whatever the client raises, the dataset could not be had
         text = " ".join(str(error).split())
         raise InputError(
