@@ -41,6 +41,13 @@ Source = Annotated[
 """What commands read; passwords in it are out of sight from here on, see `core.secrets`."""
 REPORT = {"schema_": "eisv-lumen-report/1"}
 """What a report of ours is recognised by."""
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        help="A repository of eisv-lumen, in place of the Spaces, templates and results that come "
+        "with the package."
+    ),
+]
 Stride = Annotated[int, typer.Option(min=1, help="States from one window's start to the next's.")]
 Window = Annotated[int, typer.Option(min=2, help="States in a window.")]
 

@@ -10,10 +10,10 @@ from .errors import InputError
 __all__ = ["EXTRAS", "extra_of", "missing_modules", "require"]
 
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
+    "datasets": ("datasets",),
     "train": ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "safetensors",
               "tokenizers"),
     "publish": ("jinja2", "matplotlib"),
-    "datasets": ("datasets",),
     "postgres": ("psycopg",),
     "metric": ("evaluate",),
     "space": ("gradio", "hatchling"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import InputError
+from ...core.extras import require
 from ...core.places import as_hub_place, no_such_place
 from ...core.secrets import Address
 from ..windows import STRIDE, WINDOW
@@ -160,9 +161,10 @@ def load_trajectories(
     >>> data.features["shape"].int2str(data[0]["shape"])  # doctest: +SKIP
     'settled_presence'
     """
-    table = load_table(source, window=window, stride=stride)
-
+    require("datasets", "load_trajectories")
     from datasets import Dataset
+
+    table = load_table(source, window=window, stride=stride)
 
     return Dataset(table)
 
@@ -206,6 +208,7 @@ def _from_hub(name: str) -> pa.Table:
     if place is None:
         raise no_such_place(name, "file or folder")
 
+    require("datasets", "Reading a dataset of the Hub")
     from datasets import load_dataset
 
     from ..dataset.metadata import joined
