@@ -21,6 +21,7 @@ __all__ = ["app", "main", "print_json"]
 _GROUPS = {
     "run": "The main job on a log of one's own: dataset, teacher, report, student.",
     "demo": "The main job from nothing: log, dataset, teacher, report.",
+    "label": "One row per window of a log: shape, rule, margin; a plot.",
     "data": "Sources to a typed dataset; label agreement.",
     "cluster": "Windows of many agents and years, on many machines.",
     "voice": "The rule-based voice: its law, what it says, how it learns.",

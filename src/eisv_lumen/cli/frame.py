@@ -6,7 +6,9 @@ import errno
 import io
 import logging
 import os
+import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -16,7 +18,15 @@ from ..core.extras import extra_of, lacking
 from ..core.log import LOGGER
 from ..core.secrets import hide_arguments, mask, print_masked_traceback
 
-__all__ = ["is_verbose", "print_json", "run_app", "say"]
+__all__ = [
+    "is_verbose",
+    "print_csv",
+    "print_json",
+    "print_markdown",
+    "print_table",
+    "run_app",
+    "say",
+]
 
 _FLAGS = {"-q": "quiet", "--quiet": "quiet", "--verbose": "verbose"}
 
@@ -142,3 +152,37 @@ def print_json(value: Any) -> None:
     from ..core.files import json_bytes
 
     sys.stdout.write(json_bytes(value).decode())
+
+
+def print_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 2
+) -> None:
+    """Print a table that fits the terminal: what is too wide goes on in the next line.
+
+    A file or pipe has 80 columns unless $COLUMNS says otherwise; CSV and JSON are for programs.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    width = shutil.get_terminal_size().columns
+    Console(width=max(width, 60), highlight=False, markup=False).print(table)
+
+
+def print_csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table as CSV."""
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+
+
+def print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a Markdown table."""
+    for cells in (header, ["---"] * len(header), *rows):
+        typer.echo("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

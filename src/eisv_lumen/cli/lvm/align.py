@@ -9,11 +9,10 @@ import typer
 
 from ...core.outputs import is_our_drawing, json_with, mark_drawing
 from .. import print_json
+from ..frame import print_csv, print_table
 from ..options import Force, new_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ...lvm.alignment.report import AlignmentReport
 
 app = typer.Typer()
@@ -120,6 +119,7 @@ def align(
 def compare(
     reports: Annotated[list[Path], typer.Argument(help="Reports of `align`, or folders of them.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     figure: Annotated[
         Path | None,
         typer.Option(help="Draw it, too (.svg or .png).", callback=new_file(is_our_drawing)),
@@ -170,14 +170,16 @@ def compare(
         rows = compare_rows(part)
         if i:
             typer.echo()
-        if markdown:
+        if csv:
+            print_csv(COMPARED, rows)
+        elif markdown:
             from ...hub.cards.render import markdown_table
 
             if len(parts) > 1:
                 typer.echo(f"**{_question(part[0])}**\n")
             typer.echo(markdown_table(list(COMPARED), [list(row) for row in rows]))
         else:
-            _print_table(_question(part[0]), COMPARED, rows)
+            print_table(_question(part[0]), COMPARED, rows)
 
 
 def _question(report: AlignmentReport) -> str:
@@ -191,28 +193,14 @@ def _show(report: AlignmentReport) -> None:
 
     facts = report.sets["test"]
     title = f"{report.name} on {facts.name}: {facts.windows} windows of {facts.articles} articles"
-    _print_table(title, GATES, gate_rows(report))
+    print_table(title, GATES, gate_rows(report))
     if report.published is None:
         return
     how = "with its slips" if report.published.as_published else "slips mended"
     for place, tests in (("", report.published.inside), (", ood", report.published.outside)):
         if tests:
             typer.echo()
-            _print_table(f"as published, {how}{place}", PUBLISHED, published_rows(tests))
+            print_table(f"as published, {how}{place}", PUBLISHED, published_rows(tests))
     both = {None: "no other corpus given", True: "yes", False: "no"}[report.published.all_on_both]
     three = "yes" if report.published.three_of_five else "no"
     typer.echo(f"\nthree of five: {three}; all five on both sets: {both}")
-
-
-def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    import shutil
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for i, column in enumerate(header):
-        table.add_column(column, justify="left" if i < 2 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=max(240, shutil.get_terminal_size().columns), highlight=False).print(table)

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from .. import print_json
+from ..frame import print_table
 from ..options import new_folder
-from .align import _print_table
 from .data import _bar
 
 app = typer.Typer()
@@ -78,6 +78,6 @@ def demo(
             }
         )
     else:
-        _print_table(f"the next chunk of {reports[0].sets['test'].name}", COMPARED, rows)
+        print_table(f"the next chunk of {reports[0].sets['test'].name}", COMPARED, rows)
         typer.echo(f"\n{meaning(reports)}")
     typer.echo(f"\ndone in {time.perf_counter() - started:.0f} s; reports in {out}", err=True)

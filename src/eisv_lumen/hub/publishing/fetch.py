@@ -15,7 +15,13 @@ __all__ = ["base_beside", "fetch_model"]
 _DATA: Final = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.yaml", "*.parquet")
 
 
-def fetch_model(where: str, revision: str | None = None, backoff: Backoff | None = None) -> Path:
+def fetch_model(
+    where: str,
+    revision: str | None = None,
+    backoff: Backoff | None = None,
+    *,
+    token: str | None = None,
+) -> Path:
     """Return a folder that holds a published model.
 
     Parameters
@@ -26,6 +32,8 @@ def fetch_model(where: str, revision: str | None = None, backoff: Backoff | None
         Branch, tag or commit, on the Hub; main by default.
     backoff
         Patience with the Hub.
+    token
+        Of the Hub; that of `hf auth login` by default.
 
     Raises
     ------
@@ -49,7 +57,10 @@ def fetch_model(where: str, revision: str | None = None, backoff: Backoff | None
         try:
             return Path(
                 snapshot_download(
-                    place.id, revision=revision or place.revision, allow_patterns=list(_DATA)
+                    place.id,
+                    token=token,
+                    revision=revision or place.revision,
+                    allow_patterns=list(_DATA),
                 )
             )
         except LocalEntryNotFoundError as error:  # which hides what kept it from the Hub
