@@ -16,7 +16,7 @@ ROOT = Path(eisv_lumen.__file__).parent
 FLOORS = {
     "core": 0, "eisv": 1, "expression": 1, "trajectory": 2,
     "evaluation": 2, "study": 3, "teacher": 3, "hub": 3, "lvm": 3, "cluster": 3, "student": 4,
-    "pipeline": 5, "demo": 6, "cli": 7,
+    "speakers": 5, "pipeline": 5, "demo": 6, "cli": 7,
 }  # fmt: skip
 
 LONGEST_FUNCTION = 60

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.extras import require
 from . import print_json
+from .options import Root
 
 if TYPE_CHECKING:
     from ..hub.publishing.plan import PlannedRepo, PublishPlan
@@ -61,7 +63,7 @@ def publish(
         Path | None,
         typer.Option(help="Folder that `eisv-lumen demo` or `lvm train` has made."),
     ] = None,
-    root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
+    root: Root = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print plan and outcome as one JSON object on stdout.")
     ] = False,
@@ -85,12 +87,13 @@ def publish(
     from .. import __version__
     from ..core.errors import InputError
     from ..hub.contents.build import build_contents, left_out
-    from ..hub.contents.context import Material
+    from ..hub.contents.context import Material, default_root
     from ..hub.publishing.plan import make_plan
     from ..hub.publishing.publish import to_folder, to_hub
 
+    require("publish", "Publishing")
     _check(to, folder, namespace, private=private, create_pr=create_pr)
-    given = Material(root, namespace or "eisv-lumen", run)
+    given = Material(root or default_root(), namespace or "eisv-lumen", run)
     contents = build_contents(given, only or ())
     _tell_left_out({} if only else left_out(given))
     plan = make_plan(contents, version=__version__, tag=tag)

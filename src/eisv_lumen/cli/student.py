@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..core.outputs import json_with
+from ..core.secrets import Address
 from . import print_json
+from .options import REPORT, Force, new_file, new_folder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,9 +23,22 @@ _STUDENT = "A student: its JSON file, or the folder that `student distil` wrote.
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
+def _is_student(folder: Path) -> bool:
+    """Whether a folder is what `distil` leaves, or left when it was killed."""
+    return (folder / "asked").is_dir() or json_with(sha256=str, student=dict)(
+        folder / "student.json"
+    )
+
+
 @app.command()
 def distil(
-    out: Annotated[Path, typer.Option(help="Folder for student.json, reader.py, distilled.json.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for student.json, reader.py, distilled.json.",
+            callback=new_folder(("student.json", "reader.py", "distilled.json"), _is_student),
+        ),
+    ],
     teacher: Annotated[Path | None, typer.Option(help="Folder that `teacher train` wrote.")] = None,
     law: Annotated[
         str | None,
@@ -97,11 +113,13 @@ def speak(
     student: Annotated[Path, typer.Argument(help=_STUDENT)],
     shape: Annotated[str | None, typer.Option(help="The shape of the window.")] = None,
     data: Annotated[
-        str | None,
+        Address | None,
         typer.Option(
+            parser=Address,
+            metavar="SOURCE",
             help="In place of a shape: summaries (JSON lines), windows (a file or folder of `data "
             "build`, owner/name on the Hub), or a log, of which the last `--window` states are "
-            "taken."
+            "taken.",
         ),
     ] = None,
     window: Annotated[
@@ -148,13 +166,18 @@ def speak(
 def evaluate(
     student: Annotated[Path, typer.Argument(help=_STUDENT)],
     data: Annotated[
-        str,
+        Address,
         typer.Option(
+            parser=Address,
+            metavar="SOURCE",
             help="Windows with shapes: a log, windows (of a dataset with splits, test), or "
-            "summaries (JSON lines: those kept for evaluation)."
+            "summaries (JSON lines: those kept for evaluation).",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The report to write (JSON).")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The report to write (JSON).", callback=new_file(json_with(**REPORT))),
+    ],
     blind: Annotated[
         bool, typer.Option("--blind/--sighted", help="Whether the shape is kept from it.")
     ] = True,
@@ -165,6 +188,7 @@ def evaluate(
     target: Annotated[
         str, typer.Option(help="The law to imitate: initial or learned.")
     ] = "initial",
+    replace: Force = False,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     as_json: _Json = False,
 ) -> None:

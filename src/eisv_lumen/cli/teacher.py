@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from ..core.outputs import json_with
+from ..core.runs import RUN_NAMES as RUN
+from ..core.runs import is_run
 from . import print_json
-from .options import Json
+from .options import REPORT, Force, Json, new_file, new_folder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,7 +47,12 @@ def recipes(as_json: Json = False) -> None:
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a packaged recipe, or a YAML file.")],
-    out: Annotated[Path, typer.Option(help="Folder for the model and training.json.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the model and training.json.", callback=new_folder(RUN, is_run)
+        ),
+    ],
     data: Annotated[
         Path | None,
         typer.Option(help="Windows in Parquet, in place of those that the recipe makes."),
@@ -102,7 +110,10 @@ def train(
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder that `teacher train` wrote.")],
-    out: Annotated[Path, typer.Option(help="The report to write (JSON).")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The report to write (JSON).", callback=new_file(json_with(**REPORT))),
+    ],
     data: Annotated[
         Path | None,
         typer.Option(
@@ -112,6 +123,7 @@ def evaluate(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     draws: Annotated[int, typer.Option(min=1, help="Draws a window, for excess nats.")] = 16,
+    replace: Force = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report on stdout.")] = False,
 ) -> None:

@@ -22,10 +22,12 @@ __all__ = [
     "CHECKPOINTS",
     "MODEL",
     "RECORD",
+    "RUN_NAMES",
     "STATE",
     "begin",
     "finished",
     "is_first",
+    "is_run",
     "last_checkpoint",
     "remove",
     "replacing",
@@ -38,11 +40,22 @@ CHECKPOINTS: Final = "checkpoints"
 STATE: Final = "trainer_state.json"
 """Of a checkpoint; the last file that Trainer writes there."""
 _RUN: Final = "run.json"
+RUN_NAMES: Final = (_RUN, RECORD, MODEL, CHECKPOINTS)
+"""What a run writes to its folder."""
 
 
 def is_first() -> bool:
     """Return whether this process is the one that writes and reports; the only one is."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a training run's, finished or not."""
+    try:
+        run = json.loads((folder / _RUN).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(run, dict) and "recipe" in run
 
 
 def finished(folder: Path, run: dict[str, Any]) -> dict[str, Any] | None:

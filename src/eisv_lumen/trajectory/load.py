@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..core.errors import InputError
+from ..core.extras import require
 from ..core.notices import notice
 from .dataset.metadata import cut_facts, joined
 from .dataset.schema import build, features, read_parquet, typed
@@ -234,6 +235,7 @@ def load_trajectories(
     asked: dict[str, Any] = {"config": config, "split": split, "revision": revision, "token": token}
     table = load_table(source, window=window, stride=stride, options=options, **asked)
 
+    require("datasets", "load_trajectories")
     from datasets import Dataset
 
     whole = Dataset(table)

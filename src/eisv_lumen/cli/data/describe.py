@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.errors import InputError
+from ...core.secrets import Address
 from .. import print_json
 from ..options import CutStride, CutWindow, Json, Source, Stride, Window
 from ..reading import Reading, reads_states
@@ -181,7 +183,12 @@ def convert(
 @app.command()
 @reads_states
 def classify(
-    source: Annotated[str, typer.Argument(help="States of one series (.parquet, .csv), sorted.")],
+    source: Annotated[
+        Address,
+        typer.Argument(
+            parser=Address, metavar="SOURCE", help="States of one series (.parquet, .csv), sorted."
+        ),
+    ],
     window: Window = 20,
     stride: Stride = 10,
     as_json: Json = False,
@@ -196,8 +203,11 @@ def classify(
 
     from ...expression.vocabulary import SHAPES
     from ...trajectory.sources.parquet import classify_file
+    from ...trajectory.sources.postgres import is_postgres
 
     total = np.zeros(len(SHAPES), np.int64)
+    if is_postgres(source):
+        raise InputError(f"{source}: `data classify` reads one file; use `data describe`")
     for codes in classify_file(source, window=window, stride=stride, options=reading):
         total += np.bincount(codes, minlength=len(SHAPES))
     counts = dict(zip(SHAPES, total.tolist(), strict=True))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .. import print_json
-from ..options import Json
+from ..options import Json, Source
 
 
 def sync(
     dataset: Annotated[str, typer.Argument(help="Dataset on the Hub, NAMESPACE/NAME.")],
-    source: Annotated[Path, typer.Argument(help="An anima.db, governance updates, or states.")],
+    source: Source,
     stride: Annotated[
         int | None,
         typer.Option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from ...evaluation.report import DecodedResult, EvalReport, Metric
 from ...evaluation.tables import explain
 from ...expression.vocabulary import SHAPES
 from .front_matter import check_front_matter, is_hub_id
+from .gradio_version import gradio_version
 from .render import markdown_table, render
 
 __all__ = [
@@ -141,7 +141,7 @@ def metric_card(root: Path, namespace: str, imitator: EvalReport) -> str:
         namespace=namespace,
         shapes=SHAPES,
         imitator=imitator,
-        gradio_version=version("gradio"),
+        gradio_version=gradio_version(),
     )
     check_front_matter(text, "space")
     return text

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.errors import InputError
 from ...core.files import json_bytes, read_json
 from ..cards.front_matter import check_front_matter
+from ..cards.gradio_version import gradio_version
 from ..cards.render import markdown_table, render
 from ..publishing.plan import CARD, Contents, RepoName, Source
 from .context import Material, without_paths
@@ -39,7 +39,7 @@ def causal_alignment(given: Material) -> Contents:
     files: dict[str, Source] = {name: here / name for name in _SPACE_FILES}
     files |= {f"{name}.py": room / f"{name}.py" for name in _MODULES}
     card = render(
-        "README.md.jinja", here, namespace=given.namespace, gradio_version=version("gradio")
+        "README.md.jinja", here, namespace=given.namespace, gradio_version=gradio_version()
     )
     check_front_matter(card, "space")
     return {CAUSAL_ALIGNMENT: {**files, CARD: card.encode("utf-8")}}

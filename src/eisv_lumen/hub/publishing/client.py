@@ -103,9 +103,11 @@ class Hub:
 
     def read(self, name: RepoName, id: str, revision: str, path: str) -> bytes:
         """Return the bytes of one file of a revision."""
-        from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils._headers import build_hf_headers
-        from huggingface_hub.utils._http import get_session, hf_raise_for_status
+        from huggingface_hub import get_session, hf_hub_url
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented there
+            build_hf_headers,
+            hf_raise_for_status,
+        )
 
         url = hf_hub_url(id, path, repo_type=name.kind, revision=revision)
 

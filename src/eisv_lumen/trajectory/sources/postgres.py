@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import unquote
 
 from ...core.errors import InputError
+from ...core.secrets import Address, mask
 from ...eisv import EISV_DIMS
 from .assemble import Part, assemble
 from .common import Source
@@ -27,14 +27,14 @@ FROM core.agent_state
 ORDER BY identity_id, recorded_at, state_json::text
 """
 _ROWS_A_TRIP = 10_000
-_PARAMETER = re.compile(r"(?<=[?&])([^=&?]*)=[^&]*")
-# As libpq reads it: any character but a slash. Up to the last @, should one not be escaped.
-_USER_PASSWORD = re.compile(r"^(\w+://[^:@/?]*):(?!\d*/).*@")
+_DRIVER = re.compile(r"(?<=^postgres)\+\w+(?=://)|(?<=^postgresql)\+\w+(?=://)")
+"""SQLAlchemy names a driver in the scheme, as in postgresql+psycopg2://; libpq knows none."""
 
 
 def is_postgres(source: object) -> bool:
     """Whether a source is the address of a PostgreSQL database."""
-    return str(source).split("://")[0] in _SCHEMES and "://" in str(source)
+    scheme, found, _ = str(source).partition("://")
+    return bool(found) and scheme.split("+")[0] in _SCHEMES
 
 
 def read_postgres(url: str, options: ReadOptions = DEFAULT) -> Source:
@@ -69,11 +69,12 @@ def parts_of_postgres(url: str, options: ReadOptions = DEFAULT) -> list[Part]:
             "reading from PostgreSQL needs psycopg: pip install 'eisv-lumen[postgres]'"
         ) from error
 
-    name = _without_password(url)
+    address = Address(url)
+    name = str(address)
     agents: dict[str, Updates] = {}
     rows = null_rows = nameless = 0
     try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
+        with psycopg.connect(_DRIVER.sub("", address.full), connect_timeout=10) as connection:
             connection.read_only = True
             with connection.cursor(name="eisv_lumen") as cursor:
                 cursor.itersize = _ROWS_A_TRIP
@@ -90,7 +91,7 @@ def parts_of_postgres(url: str, options: ReadOptions = DEFAULT) -> list[Part]:
                     mine.states.extend(_numbers(values, place))
                     mine.drift.append(drift_of(drift, place))
     except psycopg.Error as error:
-        raise InputError(f"{name}: {_mend(error)}") from error
+        raise InputError(f"{name}: {mask(_mend(error))}") from None
     notes = (f"{nameless:,} of these have no identity_id",) if nameless else ()
     return part_of_updates(agents, rows, null_rows, f"{name}, core.agent_state", options, notes)
 
@@ -98,17 +99,6 @@ def parts_of_postgres(url: str, options: ReadOptions = DEFAULT) -> list[Part]:
 def _numbers(values: list[Any], place: str) -> list[float]:
     pairs = zip(values, EISV_DIMS, strict=True)
     return [number(value, f"state_json.{dim}", place) for value, dim in pairs]
-
-
-def _without_password(url: str) -> str:
-    """Return an address as it may be shown; libpq takes secrets in the query, too."""
-    return _USER_PASSWORD.sub(r"\1@", _PARAMETER.sub(_masked, url))
-
-
-def _masked(parameter: re.Match[str]) -> str:
-    """Return a parameter of the query, `***` for a secret's value; names may be escaped."""
-    secret = unquote(parameter[1]).lower() in ("password", "sslpassword")
-    return f"{parameter[1]}=***" if secret else parameter[0]
 
 
 def _mend(error: Exception) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...core.errors import InputError
+from ...core.places import no_such_place
+from ...core.secrets import Address
 from .anima import is_sqlite, part_of_anima
 from .assemble import Part, assemble, joined_expressions
 from .common import Expressions, Source, text_lines
@@ -79,9 +81,9 @@ def expand(source: Any) -> list[Any]:
         return [item for one in source for item in expand(one)]
     if not isinstance(source, str | os.PathLike):
         return [source]
-    text = os.fspath(source)
+    text = Address(os.fspath(source))
     if text == "-" or is_postgres(text) or text.startswith(_SCHEMES) or Path(text).is_file():
-        return [source]
+        return [text]
     if Path(text).is_dir():
         return _of_folder(Path(text))
     if glob.has_magic(text):
@@ -89,7 +91,7 @@ def expand(source: Any) -> list[Any]:
         if not found:
             raise InputError(f"{text}: no file matches")
         return [item for one in found for item in expand(one)]
-    return [source]
+    return [text]
 
 
 def holds_logs_alone(source: str | os.PathLike[str]) -> bool:
@@ -121,7 +123,7 @@ def _read_one(
 ) -> tuple[list[Part], Expressions | None]:
     if not isinstance(source, str | os.PathLike):
         return [part_of_frame(source, options)], None
-    text = os.fspath(source)
+    text = Address(os.fspath(source))
     if is_postgres(text):
         return parts_of_postgres(text, options), None
     if text == "-" or text.startswith(_SCHEMES):
@@ -135,7 +137,7 @@ def _read_one(
         part_of_anima(path, options)  # says why it is none
     if kind not in TABLES:
         if not path.exists():
-            raise InputError(f"{text}: no such file")
+            raise no_such_place(text)
         raise InputError(
             f"{text}: not a source; give an anima.db, states in a table ({', '.join(TABLES)}), "
             "governance updates (.jsonl) or postgresql://…"
@@ -156,7 +158,7 @@ def _holds_updates(path: Path) -> bool:
     return True
 
 
-def _fetched(address: str, stack: ExitStack) -> Path:
+def _fetched(address: Address, stack: ExitStack) -> Path:
     """Bring standard input, or what an address holds, into a file that goes away in the end."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eisv-lumen-")))
     if address == "-":
@@ -170,7 +172,7 @@ def _fetched(address: str, stack: ExitStack) -> Path:
             HfFileSystem().get_file(address, str(path))
         else:
             with (
-                urllib.request.urlopen(address, timeout=_TIMEOUT) as answer,
+                urllib.request.urlopen(address.full, timeout=_TIMEOUT) as answer,
                 path.open("wb") as out,
             ):
                 shutil.copyfileobj(answer, out)
