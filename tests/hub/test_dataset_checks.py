@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from test_growth import series, source
 
@@ -91,6 +93,25 @@ def test_labels_that_contradict_their_own_cut_are_not_published(tmp_path: Path) 
     lay(tmp_path, tables)
     with pytest.raises(InputError, match=r"labels are not what the rules give for the states"):
         build_contents(Material(ROOT, "ada", tmp_path), ["dataset"])
+
+
+def test_foreign_class_names_are_published_as_ours(tmp_path: Path) -> None:
+    """Another writer's order of classes, and no shape_name: what is published reads the same."""
+    tables, _ = split_lengths(LOG, [20], seed=0)
+    lay(tmp_path, tables)
+    table, path = tables[20]["train"], tmp_path / "dataset" / "window_20" / "train.parquet"
+    names = sorted(SHAPES)
+    at = table.schema.get_field_index("shape")
+    codes = pa.array([names.index(name) for name in table["shape_name"].to_pylist()])
+    said = {"info": {"features": {"shape": {"names": names, "_type": "ClassLabel"}}}}
+    foreign = table.set_column(at, "shape", codes).drop(["shape_name"])
+    pq.write_table(foreign.replace_schema_metadata({"huggingface": json.dumps(said)}), path)
+    files = build_contents(Material(ROOT, "ada", tmp_path), ["dataset"])[DATASET]
+    sent = files["window_20/train-00000.parquet"]
+    assert isinstance(sent, bytes)
+    found = pq.read_table(pa.BufferReader(sent))
+    assert found.equals(table) and found.schema.metadata[b"huggingface"]
+    assert files["window_20/test-00000.parquet"] == path.with_name("test.parquet")
 
 
 def test_agents_may_share_times() -> None:

@@ -48,7 +48,6 @@ def metric(given: Material) -> Contents:
 def dataset(given: Material) -> Contents:
     """Return the dataset: a folder a config, a Parquet shard a split, and the card."""
     from ...trajectory.dataset.schema import read_table
-    from ...trajectory.dataset.window_checks import check_labels
     from ..cards.dataset_card import dataset_card
     from ..cards.dataset_checks import check_disjoint, check_range
     from ..cards.render import load_results
@@ -60,13 +59,11 @@ def dataset(given: Material) -> Contents:
         for split in _SPLITS:
             path = config / f"{split}.parquet"
             if path.is_file():
-                tables.setdefault(config.name, {})[split] = read_table(path)
-                files[f"{config.name}/{split}-00000.parquet"] = path
+                table = read_table(path)
+                tables.setdefault(config.name, {})[split] = table
+                files[f"{config.name}/{split}-00000.parquet"] = _shard(path, table)
     if not tables:
         raise InputError(f"{folder}: no <config>/<split>.parquet there")
-    for name, splits in tables.items():
-        for split, table in splits.items():
-            check_labels(table, f"{folder}: {name}/{split}")
     check_disjoint(tables, str(folder))
     check_range(tables, str(folder))
     configs = [_config(name, splits) for name, splits in tables.items()]
@@ -81,6 +78,22 @@ def dataset(given: Material) -> Contents:
         agreement=_agreement(tables[main.name]),
     )
     return {DATASET: {**files, CARD: card.encode("utf-8")}}
+
+
+def _shard(path: Path, table: pa.Table) -> Source:
+    """Return a file as it is where it is in the typed schema, else what was read of it, in that."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from ...trajectory.dataset.labels import class_names
+    from ...trajectory.dataset.schema import SCHEMA, write_to
+
+    schema = parquet.read_schema(path)
+    if schema.equals(SCHEMA) and class_names(schema) == class_names(SCHEMA):
+        return path
+    sink = pa.BufferOutputStream()
+    write_to(sink, table)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:

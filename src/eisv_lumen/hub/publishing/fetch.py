@@ -53,6 +53,8 @@ def fetch_model(
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    from ... import __version__
+
     def fetch() -> Path:
         try:
             return Path(
@@ -61,6 +63,8 @@ def fetch_model(
                     token=token,
                     revision=revision or place.revision,
                     allow_patterns=list(_DATA),
+                    library_name="eisv-lumen",
+                    library_version=__version__,
                 )
             )
         except LocalEntryNotFoundError as error:  # which hides what kept it from the Hub

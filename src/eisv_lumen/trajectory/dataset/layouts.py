@@ -90,8 +90,13 @@ class Layout:
                 f"{id}: {self.name} has no split {split!r} to grow, but "
                 f"{', '.join(self.splits) or 'none'}; publish it first"
             )
-        for path in self._candidates(split, files):
-            if path not in files and self._takes(split, path, card, files, id):
+        shards = [path for many in self.splits.values() for path in many]
+        number = max(map(grown_number, shards), default=0)
+        free = next(n for n in range(number + 1, number + 2 + len(files)) if not any(
+            path in files for path in self._candidates(split, n)
+        ))  # fmt: skip
+        for path in self._candidates(split, free):
+            if self._takes(split, path, card, files, id):
                 return path
         raise InputError(
             f"{id}: {self.name} has no pattern for {split} that a new shard could match alone "
@@ -99,22 +104,25 @@ class Layout:
             f"data/{split}-*.parquet in the card's `configs`"
         )
 
-    def _candidates(self, split: str, files: list[str]) -> list[str]:
+    def _candidates(self, split: str, number: int) -> list[str]:
         """Return names to try: beside the shards that are there, or as the patterns have them."""
-        mark = f"grown-{max(map(grown_number, files), default=0) + 1:05d}"
-        beside = []
-        for path in self.splits[split]:
-            if not grown_number(path):
-                at = PurePosixPath(path)
-                beside.append(str(at.with_name(f"{at.stem}-{mark}.parquet")))
+        mark = f"grown-{number:05d}"
+        shards = [PurePosixPath(p) for p in self.splits[split] if not grown_number(p)][::-1]
+        # After the shard that is there, in the order of names: "_" comes after ".".
+        beside = [str(at.with_name(f"{at.stem}_{mark}.parquet")) for at in shards]
         starred = []
         for pattern in self.patterns[split]:
             head, star, tail = pattern.rpartition("*")
             if star and not re.search(r"[*?\[\]]", head):
                 name = f"{head}{mark}{tail}"
                 starred.append(name if name.endswith(".parquet") else f"{name}.parquet")
+        within = [
+            str(at.with_name(f"{at.stem[:i]}-{mark}{at.stem[i:]}.parquet"))
+            for at in shards[:1]
+            for i in range(len(at.stem))
+        ]
         pushed = any(re.search(r"-\d{5}-of-\d{5}", path) for path in beside)
-        return [*beside, *starred] if pushed else [*starred, *beside]
+        return [*beside, *starred, *within] if pushed else [*starred, *beside, *within]
 
     def _takes(self, split: str, path: str, card: bytes, files: list[str], id: str) -> bool:
         """Say whether a new file would be read as part of this layout's split, and change no else.
@@ -194,10 +202,10 @@ def grown_number(path: str) -> int:
 
     Examples
     --------
-    >>> grown_number("data/train-00000-of-00001-grown-00012.parquet")
+    >>> grown_number("data/train-00000-of-00001_grown-00012.parquet")
     12
     """
-    hit = re.search(r"grown-(\d{5})\.parquet$", path)
+    hit = re.search(r"grown-(\d{5})(?!\d)[^/]*\.parquet$", path)
     return int(hit[1]) if hit else 0
 
 

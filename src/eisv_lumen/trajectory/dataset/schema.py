@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ...core.arrow import arrow_array
 from ...core.errors import InputError
 from ...core.files import atomic_path
 from ...core.notices import notice
@@ -25,8 +26,8 @@ from ..series import Series, Windows, cut
 from ..sources.common import Expressions, Source
 from ..windows import STRIDE, WINDOW, count_windows
 from .labels import class_names, shape_codes
-from .metadata import cut_facts, with_cut_facts
-from .window_checks import LISTS, check_resolution, check_windows, labels_off
+from .metadata import cut_facts, footer_facts, with_cut_facts
+from .window_checks import LISTS, check_labels, check_resolution, check_windows, labels_off
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -46,6 +47,9 @@ __all__ = [
     "write_together",
 ]
 
+_COMPARED = ("shape", "shape_name", "source", "agent", "t_start", "t_end")
+"""Columns of which a file keeps the least and the greatest value, group by group."""
+_ROW_GROUP = 1 << 15
 _DOUBLES = {"feature": {"dtype": "float64", "_type": "Value"}, "_type": "List"}
 _FEATURES: dict[str, Any] = {
     **dict.fromkeys(LISTS, _DOUBLES),
@@ -115,26 +119,26 @@ def table_from_windows(
 
     def lists(values: npt.NDArray[np.float64]) -> pa.Array:
         flat = np.ascontiguousarray(values).reshape(-1)
-        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+        return pa.ListArray.from_arrays(arrow_array(offsets), arrow_array(flat))
 
     t_start, t_end = windows.t[:, 0], windows.t[:, -1]
     columns = [
         lists(windows.t),
         *(lists(windows.X[:, :, j]) for j in range(4)),
         lists(windows.ethical_drift),
-        pa.array(windows.shape.astype(np.int64)),
+        arrow_array(windows.shape.astype(np.int64)),
         _names_of(windows.shape),
         pa.array([source] * n, pa.string()),
         pa.array([agent] * n if isinstance(agent, str) else list(agent), pa.string()),
-        pa.array(np.ascontiguousarray(t_start)),
-        pa.array(np.ascontiguousarray(t_end)),
+        arrow_array(t_start),
+        arrow_array(t_end),
         _tokens(expressions or Expressions(), t_start, t_end),
     ]
     return pa.table(columns, schema=SCHEMA)
 
 
 def _names_of(codes: npt.NDArray[Any]) -> pa.Array:
-    return pa.array(SHAPES, pa.string()).take(pa.array(codes.astype(np.int64)))
+    return pa.array(SHAPES, pa.string()).take(arrow_array(codes.astype(np.int64)))
 
 
 def _tokens(
@@ -144,8 +148,8 @@ def _tokens(
     count = stop - first
     begin = np.concatenate([[0], np.cumsum(count)])
     which = np.arange(begin[-1]) + np.repeat(first - begin[:-1], count)
-    each = pa.array([list(e) for e in said.tokens], _TEXTS).take(pa.array(which))
-    return pa.ListArray.from_arrays(pa.array(begin.astype(np.int32)), each)
+    each = pa.array([list(e) for e in said.tokens], _TEXTS).take(arrow_array(which))
+    return pa.ListArray.from_arrays(arrow_array(begin.astype(np.int32)), each)
 
 
 def windows_from_table(table: pa.Table) -> Windows:
@@ -281,7 +285,8 @@ def write_to(sink: Any, table: pa.Table) -> None:
     """Write a table to an open file as the Hub wants it; equal tables give equal bytes.
 
     Chunks are cut by content, so that a file that grew shares most of them with what it was, and
-    a page index lets readers skip what they do not ask for.
+    a page index lets readers skip what they do not ask for. Row groups are of some MB, so that one
+    can be fetched alone, and the footer tells whose windows there are (see `metadata`).
 
     Parameters
     ----------
@@ -292,14 +297,16 @@ def write_to(sink: Any, table: pa.Table) -> None:
     """
     from pyarrow import parquet
 
-    parquet.write_table(
-        table.combine_chunks(),
-        sink,
-        compression="zstd",
-        row_group_size=1 << 20,
-        use_content_defined_chunking=True,
-        write_page_index=True,
-    )
+    table = table.combine_chunks()
+    compared = [name for name in _COMPARED if name in table.column_names]
+    told = footer_facts(table)
+    with parquet.ParquetWriter(
+        sink, table.schema, compression="zstd", write_statistics=compared if told else True,
+        use_content_defined_chunking=True, write_page_index=True,
+    ) as writer:  # fmt: skip
+        writer.write_table(table, row_group_size=_ROW_GROUP)
+        if told:
+            writer.add_key_value_metadata(told)
 
 
 def read_table(path: str | os.PathLike[str]) -> pa.Table:
@@ -308,9 +315,12 @@ def read_table(path: str | os.PathLike[str]) -> pa.Table:
     Raises
     ------
     InputError
-        The file is missing, is not Parquet, or has another schema.
+        The file is missing, is not Parquet, or has another schema; or its labels are not those
+        of the rules by which it says it was cut (see `check_labels`).
     """
-    return typed(read_parquet(path), str(path))
+    table = typed(read_parquet(path), str(path))
+    check_labels(table, str(path))
+    return table
 
 
 def read_parquet(path: str | os.PathLike[str]) -> pa.Table:

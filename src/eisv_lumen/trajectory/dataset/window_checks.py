@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ...core.errors import InputError
 from ...core.notices import notice
 from ...eisv import EISV_DIMS
-from ..validation import check_seconds
+from ..validation import LATEST, check_seconds
 from ..windows import label_each
 from .metadata import cut_facts
 
@@ -136,7 +136,7 @@ def _check_times(t: Floats, table: pa.Table, lengths: npt.NDArray[np.int64], pla
     def row_of(i: int) -> int:
         return int(np.searchsorted(ends, i, "right"))
 
-    late = int(np.argmax(np.abs(t)))
+    late = int(np.argmax(np.abs(t) > LATEST))
     check_seconds(float(t[late]), f"{place}, row {row_of(late)}")
     falls = np.diff(t) < 0
     falls[ends[:-1] - 1] = False  # from one window to the next

@@ -22,6 +22,7 @@ from .assemble import Part, assemble
 from .common import Expressions, Source, counted, parse_times
 from .options import DEFAULT, ReadOptions
 from .roles import owner_column
+from .since import only_since
 from .values import readings
 
 __all__ = ["is_sqlite", "part_of_anima", "read_anima"]
@@ -40,12 +41,28 @@ def is_sqlite(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def read_anima(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Source:
+def read_anima(
+    path: str | os.PathLike[str], options: ReadOptions = DEFAULT, *, since: float | None = None
+) -> Source:
     """Read Lumen's states and expressions from its log.
 
     The file is opened read-only; nothing is created where it is missing. Rows with a NULL among
     what is needed are skipped and counted. Times without an offset are UTC. Anima values outside
     [0, 1] are clamped by the mapping (§1) and counted.
+
+    Parameters
+    ----------
+    path
+        Of the log.
+    since
+        Only rows from about this time on are needed [s]; what came before is not read.
+
+    Parameters
+    ----------
+    path, options
+        Of the log, and how it is to be read.
+    since
+        Only rows from about this time on are needed [s]; what came before is not read.
 
     Returns
     -------
@@ -58,16 +75,18 @@ def read_anima(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> 
         The file is missing or is no such log; a table or column is missing; a value is not a
         number, a time or a primitive (the message names the row's id).
     """
-    part, spoken = part_of_anima(path, options)
+    part, spoken = part_of_anima(path, options, since)
     return assemble([part], options, expressions=spoken)
 
 
 def part_of_anima(
-    path: str | os.PathLike[str], options: ReadOptions = DEFAULT
+    path: str | os.PathLike[str], options: ReadOptions = DEFAULT, since: float | None = None
 ) -> tuple[Part, Expressions]:
     """Read a log as it stands: states in the order of `id`, and what was uttered."""
     alone = _left_behind(Path(path))  # before SQLite makes the file that is missing
     with _opened(path) as db:
+        if since is not None:
+            only_since(db, since)
         part = _states(db, path, options)
         spoken, notes = _expressions(db, path, options)
     return replace(part, notes=(*part.notes, *notes, *alone)), spoken
