@@ -218,7 +218,7 @@ def _student(
     from .student.format import read_student, row_laws
 
     out = folder / "student"
-    asked = DistilRecipe(per_shape=size.laws_per_shape, windows=9 * size.laws_per_shape)
+    asked = DistilRecipe(per_shape=size.laws_per_shape, windows=len(SHAPES) * size.laws_per_shape)
     distil(folder / "teacher", out, asked)
     report = exact_report(
         np.stack([law.pmf for law in row_laws(read_student(out / "student.json"))])[windows.shape],

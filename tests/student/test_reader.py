@@ -182,7 +182,15 @@ def gone(*place):
     ("change", "about"),
     [
         (gone("rules"), "field rules is missing"),
-        (gone("rules", "rate"), r"field rules\.rate is missing"),
+        (put("rules", []), "rules: a list is wanted"),
+        (put("rules", [["convergence", []], ["settled_presence", []]]), r"rules\[0\]: the last"),
+        (put("rules", [["nothing", []]]), r"rules\[0\]: a shape and a list"),
+        (put("rules", [["convergence", [["range_X", ">", 1]]]]), r"rules\[0\]: the last"),
+        (
+            put("rules", [["convergence", [["range_X", ">", 1]]], ["settled_presence", []]]),
+            r"rules\[0\]\[1\]\[0\]: no such quantity",
+        ),
+        (put("rules", {"basin_range": 0.2}), r"field rules\.spike_range is missing|spike_range"),
         (gone("net", "scales"), r"field net\.scales is missing"),
         (put(["net"], []), "net: an object is wanted"),
         (put(["net", "scales", 3], 0), r"net\.scales: a number from 1e-100 to"),

@@ -110,12 +110,12 @@ def score(
 
     def means(values: Floats, of: Callable[[Laws], Floats], ceiling: Floats) -> Column:
         return Column(
-            values, of(tempered.random), of(tempered.imitator), np.broadcast_to(ceiling, 9)
+            values, of(tempered.random), of(tempered.imitator), np.broadcast_to(ceiling, len(SHAPES))
         )
 
     columns = {
-        "coherence": means(coherent, _coherences, np.ones(9)),
-        "valid_rate": means(valid.astype(float), lambda laws: np.ones(9), np.ones(9)),
+        "coherence": means(coherent, _coherences, np.ones(len(SHAPES))),
+        "valid_rate": means(valid.astype(float), lambda laws: np.ones(len(SHAPES)), np.ones(len(SHAPES))),
         "pattern_accuracy": means(
             hit,
             lambda spoken_laws: _agreement(spoken_laws, laws),
@@ -124,7 +124,7 @@ def score(
     }
     if excess_nats is not None:
         values = np.asarray(excess_nats, dtype=np.float64)
-        columns["excess_nats"] = Column(values, tempered.ignorance(weights), np.zeros(9), None)
+        columns["excess_nats"] = Column(values, tempered.ignorance(weights), np.zeros(len(SHAPES)), None)
     metrics: dict[str, Metric] = {}
     per_shape: dict[str, dict[str, Metric]] = {SHAPES[code]: {} for code in present}
     for name, column in columns.items():

@@ -93,7 +93,7 @@ def exact_scores(
         }
         excess = kl_rows(truth[shapes], said)
         if t > 0 and np.isfinite(excess).all():  # some speakers cannot say what the law can
-            columns["excess_nats"] = _Column(excess, None, np.zeros(9))
+            columns["excess_nats"] = _Column(excess, None, np.zeros(len(SHAPES)))
         if teacher is not None:
             taught = temper_rows(teacher / teacher.sum(1, keepdims=True), t)
             overlap = np.minimum(taught, said).sum(1)
