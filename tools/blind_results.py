@@ -124,7 +124,9 @@ def make(name: str, runs: Path) -> None:
 
 def first_of_each(corpus: Corpus, n: int) -> Corpus:
     """Return the first `n` windows of each shape."""
-    index = np.concatenate([np.flatnonzero(corpus.shape == code)[:n] for code in range(len(SHAPES))])
+    index = np.concatenate(
+        [np.flatnonzero(corpus.shape == code)[:n] for code in range(len(SHAPES))]
+    )
     return Corpus([corpus.prompts[i] for i in index], corpus.shape[index])
 
 

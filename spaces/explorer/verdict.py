@@ -29,7 +29,8 @@ def verdict(found: Explanation) -> str:
     return (
         f'<div class="verdict" data-shape="{fired.shape}">{shape_chip(fired.shape)}'
         f"<p>{SHAPE_MEANS[fired.shape]}</p>"
-        f"<p class='why'>Rule {found.fired + 1} of {len(found.rules)} fired: {'; '.join(reason)}.</p></div>"
+        f"<p class='why'>Rule {found.fired + 1} of {len(found.rules)} fired: "
+        f"{'; '.join(reason)}.</p></div>"
     )
 
 

@@ -106,8 +106,10 @@ def test_the_screen_has_the_thresholds_and_is_given_up_only_where_it_must_be():
 
 
 def test_every_quantity_has_words_and_codes_are_positions():
-    assert set(_WORDS) == set(QUANTITIES) == set(
-        _measured(np.arange(2.0), np.zeros((2, 4)), np.zeros(2))
+    assert (
+        set(_WORDS)
+        == set(QUANTITIES)
+        == set(_measured(np.arange(2.0), np.zeros((2, 4)), np.zeros(2)))
     )
     assert sorted(entry.code for entry in ENTRIES) == list(range(len(ENTRIES)))
     for entry in ENTRIES:
@@ -152,7 +154,7 @@ def package(tmp_path_factory):
 def run(room, code):
     drop = ("NUMBA_CACHE_DIR", "PYTHONDONTWRITEBYTECODE")
     env = {k: v for k, v in os.environ.items() if k not in drop} | {"PYTHONPATH": str(room)}
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: PLW1510
         [sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=room
     )
     assert done.returncode == 0, done.stderr
@@ -192,7 +194,7 @@ def test_an_edited_threshold_is_never_answered_from_the_cache(package):
     }  # fmt: skip
 
 
-TOY = '''ENTRIES: Final = (
+TOY = """ENTRIES: Final = (
     Shape(
         name="integrity_loss",
         code=9,
@@ -204,7 +206,7 @@ TOY = '''ENTRIES: Final = (
         movement=Movement("fall", "I", rate="RATE_LIMIT"),
         spacing=0.5,
         colors=("#000001", "#fffffe"),
-    ),'''
+    ),"""
 
 USE = """
 import json, sys
@@ -232,7 +234,8 @@ json.dump(dict(
     kernel=[SHAPES[classify(t, X)[0]] for t, X in zip(w.t, w.X)],
     explained=[explain(t, X).shape for t, X in zip(w.t, w.X)],
     read=[student.shape_of(s) for s in series],
-    law=len(row_laws(student)), affine=coherence(["~ripple~ ~boundary~"], "integrity_loss").tolist(),
+    law=len(row_laws(student)),
+    affine=coherence(["~ripple~ ~boundary~"], "integrity_loss").tolist(),
     scored=sorted(result.per_shape), exact=sorted(exact.per_shape) == sorted(SHAPES),
     trigger=trigger("integrity_loss").reason, means=SHAPE_MEANS["integrity_loss"],
     colors="--integrity_loss: #000001" in shape_colors(),

@@ -280,8 +280,25 @@ def _measure(  # type: ignore[no-untyped-def]
 
 @jit
 def _label(  # type: ignore[no-untyped-def]
-    t, E, I, S, V, drift, marks, unions, low_high, block, window, stride, taken, dt, d1, screen,
-    rules, found, out
+    t,
+    E,
+    I,
+    S,
+    V,
+    drift,
+    marks,
+    unions,
+    low_high,
+    block,
+    window,
+    stride,
+    taken,
+    dt,
+    d1,
+    screen,
+    rules,
+    found,
+    out,
 ):
     """Apply the rules, in order, to each window of a chunk.
 

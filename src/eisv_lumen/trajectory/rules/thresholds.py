@@ -113,8 +113,7 @@ def screen(entries: Sequence[Shape] = ENTRIES) -> Screen:
     *others, calm, rest = entries
     asked = {(quantity, relation): limit(bound) for quantity, relation, bound in calm.rule}
     fast, bent, still = (
-        asked.pop(key, 0.0)
-        for key in (("max_first", "<"), ("max_second", "<"), ("max_first", ">"))
+        asked.pop(key, 0.0) for key in (("max_first", "<"), ("max_second", "<"), ("max_first", ">"))
     )
     usual = asked == {("n_second", "≥"): 1.0} and len(calm.rule) == 4 and not rest.rule
     # A rough second derivative is near enough only where rates are not far above its limit.
