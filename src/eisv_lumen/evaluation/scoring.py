@@ -155,7 +155,7 @@ def _result(
     each = np.full(n, 1 / n) if mix is None else mix / mix.sum()
     present, count = np.unique(said.shapes, return_counts=True)
     even = 1 / (present.size * count[np.searchsorted(present, said.shapes)])
-    shares = np.bincount(said.shapes, each, minlength=len(SHAPES))
+    shares = np.bincount(said.shapes, each, minlength=len(SHAPES)).astype(np.float64)
     scene = _Scene(said, references, resampled, each, even, shares, present)
     metrics: dict[str, Metric] = {}
     per_shape: dict[str, dict[str, Metric]] = {SHAPES[code]: {} for code in present}
@@ -201,13 +201,13 @@ def _mean(measure: Measure, scene: _Scene, values: Floats, weight: Floats, share
     low = high = None
     if scene.resampled is not None:
         low, high = percentile_interval(scene.resampled @ (weight * values))
-    floor: Floats | float | None = None
+    floor: Floats | None = None
     if measure.floor == "random":
         floor = _of(measure, scene.said, scene.references.random)
     elif measure.floor == "ignorant":
         # Of one shape alone the best that reads nothing is that of all windows.
         floor = scene.references.ignorance(scene.mix if share.max() == 1 else share)
-    elif measure.floor is not None:
+    elif isinstance(measure.floor, float):
         floor = np.full(len(SHAPES), measure.floor)
     perfect = _of(measure, scene.said, scene.references.wanted) if measure.perfect else None
     ceiling = measure.ceiling(scene.said) if callable(measure.ceiling) else measure.ceiling
@@ -246,7 +246,7 @@ def _statistic(measure: Measure, scene: _Scene) -> Metric:
     value = float(measure.pooled(said, weights[None])[0])
     low = high = None
     if scene.resampled is not None:
-        low, high = _centred(measure.pooled(said, scene.resampled), value)
+        low, high = _centred(measure.pooled(said, scene.resampled.astype(np.float64)), value)
     floor = measure.floor
     if floor == "random":
         floor = _of_present(measure, said.of_laws(references.random), scene.present)
