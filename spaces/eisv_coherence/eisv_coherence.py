@@ -7,7 +7,8 @@ import datasets
 import evaluate
 import numpy as np
 
-from .coherence import bootstrap_interval, coherence, entropy, is_valid, jensen_shannon, token_pmf
+from .coherence import coherence, entropy, is_valid, jensen_shannon, token_pmf
+from .intervals import mean_interval
 from .law import ExpressionLaw
 from .vocabulary import AFFINE, SHAPES
 
@@ -29,7 +30,7 @@ Args:
 
 Returns:
     coherence: mean share of affine tokens, in [0, 1]; an empty expression has 0.
-    interval: its 95 % percentile bootstrap interval over expressions.
+    interval: its 95 % bootstrap-t interval over expressions.
     valid_rate: share of expressions that have tokens, all of them known.
     floor: what uniformly random tokens get for these shapes.
     perfect: what a perfect imitator of the law gets for these shapes under this decoding.
@@ -111,7 +112,7 @@ class EisvCoherence(evaluate.Metric):
 
         return {
             "coherence": float(scores.mean()),
-            "interval": bootstrap_interval(scores, seed=seed),
+            "interval": mean_interval(scores, bounds=(0, 1), seed=seed),
             "valid_rate": float(is_valid(predictions).mean()),
             "floor": mean("floor"),
             "perfect": mean("perfect"),

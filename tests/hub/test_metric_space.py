@@ -32,7 +32,8 @@ def plan() -> PublishPlan:
 def test_the_space_holds_the_mathematics_byte_by_byte(plan: PublishPlan) -> None:
     [repo] = plan.repos
     assert set(repo.files) == {
-        "README.md", "app.py", "coherence.py", "eisv_coherence.py", "law.py", "requirements.txt",
+        "README.md", "app.py", "coherence.py", "eisv_coherence.py", "intervals.py", "law.py",
+        "requirements.txt",
         "shapes.py",
         "vocabulary.py", ".eisv-lumen.json",
     }  # fmt: skip

@@ -139,8 +139,8 @@ class Measure:
         The best value of any speaker for each shape, or of all; None where only imitation has one.
     certain
         Its value for a speaker whose whole law is known, if that is no measurement.
-    is_share
-        Each value is 0 or 1, so that the mean is a share.
+    bounds
+        Least and greatest value that a window can have, where there are such.
     listed
         Brief tables, cards, figures and the Space add it behind the columns that they lay out by
         themselves.
@@ -156,7 +156,7 @@ class Measure:
     perfect: bool = True
     ceiling: Callable[[Said], Floats] | float | None = None
     certain: float | None = None
-    is_share: bool = False
+    bounds: tuple[float, float] | None = None
     listed: bool = True
 
 
@@ -292,18 +292,22 @@ _TOKEN_ROWS = _token_counts(EXPRESSIONS)
 
 
 METRICS: tuple[Measure, ...] = (
-    Measure("coherence", "coherence", _coherence, macro=True, ceiling=1.0, listed=False),
     Measure(
-        "valid_rate", "valid rate", _valid, ceiling=1.0, certain=1.0, is_share=True, listed=False
+        "coherence", "coherence", _coherence, macro=True, ceiling=1.0, bounds=(0.0, 1.0),
+        listed=False,
     ),
     Measure(
-        "pattern_accuracy", "pattern accuracy", _pattern_accuracy, listed=False,
+        "valid_rate", "valid rate", _valid, ceiling=1.0, certain=1.0, bounds=(0.0, 1.0),
+        listed=False,
+    ),
+    Measure(
+        "pattern_accuracy", "pattern accuracy", _pattern_accuracy, bounds=(0.0, 1.0), listed=False,
         ceiling=lambda said: (said.target @ _PATTERN_ROWS).max(1),
     ),
     Measure("excess_nats", "excess nats", _excess, macro=True, floor="ignorant", listed=False),
     Measure(
         "teacher_overlap", "overlap with its teacher", _teacher_overlap, macro=True, floor=None,
-        perfect=False, ceiling=1.0, listed=False,
+        perfect=False, ceiling=1.0, bounds=(0.0, 1.0), listed=False,
     ),
     Measure(
         "teacher_excess_nats", "excess nats over its teacher", _teacher_excess, macro=True,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..core.errors import InputError
 from ..expression.coherence import percentile_interval, resample_counts
+from ..expression.intervals import macro_interval, mean_interval, t_quantile
 from ..expression.law import ExpressionLaw
 from ..expression.vocabulary import SHAPES
 from .metrics import METRICS, Measure, Said, Spoken, expected_divergence
@@ -198,9 +199,7 @@ def _means(
 
 def _mean(measure: Measure, scene: _Scene, values: Floats, weight: Floats, share: Floats) -> Metric:
     """Average over windows by `weight` (n,), the references by `share` (shapes,)."""
-    low = high = None
-    if scene.resampled is not None:
-        low, high = percentile_interval(scene.resampled @ (weight * values))
+    low, high = _interval(measure, scene, values, weight)
     floor: Floats | None = None
     if measure.floor == "random":
         floor = _of(measure, scene.said, scene.references.random)
@@ -219,6 +218,28 @@ def _mean(measure: Measure, scene: _Scene, values: Floats, weight: Floats, share
         perfect=None if perfect is None else _average(perfect, share),
         ceiling=_average(ceiling, share) if isinstance(ceiling, np.ndarray) else ceiling,
     )
+
+
+def _interval(
+    measure: Measure, scene: _Scene, values: Floats, weight: Floats
+) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of a mean over windows, none where they are no sample."""
+    if scene.resampled is None:
+        return None, None
+    said, chosen = scene.said, weight > 0
+    x, strata = values[chosen], said.shapes[chosen]
+    present, index = np.unique(strata, return_inverse=True)
+    shares = bool(np.isin(x, (0.0, 1.0)).all()) and weight is scene.each
+    if said.words is None and np.ptp(x) == 0:  # a law that is the same for all of them
+        found = float(x[0]), float(x[0])
+    elif present.size == 1 or shares:
+        found = mean_interval(x, bounds=measure.bounds, seed=said.seed)
+    else:
+        found = macro_interval(
+            x, strata, weights=np.bincount(index, weight[chosen]), bounds=measure.bounds
+        )
+    low, high = found
+    return (low, high) if np.isfinite(low) and np.isfinite(high) else (None, None)
 
 
 def _average(values: Floats, weights: Floats) -> float:
@@ -246,7 +267,9 @@ def _statistic(measure: Measure, scene: _Scene) -> Metric:
     value = float(measure.pooled(said, weights[None])[0])
     low = high = None
     if scene.resampled is not None:
-        low, high = _centred(measure.pooled(said, scene.resampled.astype(np.float64)), value)
+        low, high = _centred(
+            measure.pooled(said, scene.resampled.astype(np.float64)), value, len(said.shapes)
+        )
     floor = measure.floor
     if floor == "random":
         floor = _of_present(measure, said.of_laws(references.random), scene.present)
@@ -266,7 +289,11 @@ def _of_present(measure: Measure, said: Said, present: Codes) -> float:
     return float(measure.pooled(chosen, np.ones((1, len(present))))[0])
 
 
-def _centred(resampled: Floats, value: float) -> tuple[float, float]:
-    """Percentile interval less the bootstrap's bias: resampling inflates a divergence."""
+def _centred(resampled: Floats, value: float, n: int) -> tuple[float, float]:
+    """Percentile interval less the bootstrap's bias, no narrower than Student's.
+
+    Resampling inflates a divergence, and few windows have too little spread.
+    """
     low, high = percentile_interval(resampled - resampled.mean() + value)
-    return max(low, 0.0), high
+    half = t_quantile(0.95, n - 1) * float(resampled.std())
+    return max(min(low, value - half), 0.0), max(high, value + half)
