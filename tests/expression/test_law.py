@@ -171,7 +171,7 @@ def test_draws_stand_in_no_order():
 
 
 def test_a_nucleus_stops_where_its_mass_is_reached():
-    """0.5 + 0.25 is 0.75 already: the other 0.25 is cut, and of the two that tie the later stays."""
+    """0.5 + 0.25 is 0.75 already: the other 0.25 is cut; of two that tie the later stays."""
     kept = law_of(warmth=0.5, curiosity=0.25, resonance=0.25).tempered(1, top_p=0.75)
     found = {EXPRESSIONS[i][0]: kept.pmf[i] for i in np.flatnonzero(kept.pmf)}
     assert found == pytest.approx({"warmth": 2 / 3, "resonance": 1 / 3})

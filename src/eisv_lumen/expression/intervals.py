@@ -7,8 +7,8 @@ A percentile bootstrap over 8 to 18 articles covers its mean in 77 to 92 of 100 
 - *Means of windows, ratios over clusters*: the bootstrap-t (Hall 1988; Davison & Hinkley 1997,
   §5.2). The estimate is studentised by its jackknife error, which for clusters is CV3
   (MacKinnon, Nielsen & Webb 2023), in the sample and in each resample; the interval is widened to
-  the one of Student's t, with one degree of freedom less than there are effective clusters (Kish 1965;
-  Carter, Schnepel & Steigerwald 2017), where that reaches farther.
+  the one of Student's t, with one degree of freedom less than there are effective clusters
+  (Kish 1965; Carter, Schnepel & Steigerwald 2017), where that reaches farther.
 - *Means over shapes*: Student's t with the degrees of freedom of Welch and Satterthwaite (1946);
   the variance of a shape with few windows leans on that of all.
 - *Shares*: Clopper & Pearson (1934). A mean of bounded values that are all alike gets the bound
