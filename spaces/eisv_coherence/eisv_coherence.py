@@ -10,6 +10,7 @@ import numpy as np
 from .coherence import coherence, entropy, is_valid, jensen_shannon, token_pmf
 from .intervals import mean_interval
 from .law import ExpressionLaw
+from .shapes import ENTRIES
 from .vocabulary import AFFINE, SHAPES
 
 _DESCRIPTION = """

@@ -85,7 +85,7 @@ def test_the_metrics_files_need_numpy_alone() -> None:
     from pathlib import Path
 
     folder = Path(module.__file__).parent
-    for name in ("vocabulary", "law", "coherence"):
+    for name in ("shapes", "vocabulary", "law", "coherence", "intervals"):
         tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

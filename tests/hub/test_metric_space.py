@@ -37,12 +37,15 @@ def test_the_space_holds_the_mathematics_byte_by_byte(plan: PublishPlan) -> None
         "shapes.py",
         "vocabulary.py", ".eisv-lumen.json",
     }  # fmt: skip
-    for name in ("vocabulary", "law", "coherence"):
+    modules = ("shapes", "vocabulary", "law", "coherence", "intervals")
+    for name in modules:
         source = ROOT / "src/eisv_lumen/expression" / f"{name}.py"
         assert repo.read(f"{name}.py") == source.read_bytes()
         # evaluate fetches what eisv_coherence.py imports, and nothing further.
         imported = set(re.findall(r"^\s*from \.(\w+) import", source.read_text(), re.MULTILINE))
-        assert imported <= {"vocabulary", "law", "coherence"}
+        assert imported <= set(modules)
+    own = (ROOT / "spaces/eisv_coherence/eisv_coherence.py").read_text()
+    assert set(re.findall(r"^from \.(\w+) import", own, re.MULTILINE)) == set(modules)
 
 
 def test_the_cards_head_is_a_spaces(plan: PublishPlan) -> None:
