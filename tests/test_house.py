@@ -36,7 +36,6 @@ LONGER = {
     "lvm/training/objective.py:window_loss",
     "lvm/training/train.py:train",
     "student/distil.py:distil",
-    "student/evaluate.py:exact_scores",
     "student/fit.py:fit_net",
     "study/facts.py:published_facts",
     "teacher/evaluation/evaluate.py:teacher_report",

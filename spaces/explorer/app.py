@@ -37,6 +37,7 @@ import gradio as gr  # noqa: E402
 from folder import LONG_RUN, load_example, speakers  # noqa: E402
 from tabs import post, results, thermometer, trajectory, voice  # noqa: E402
 from window import place, shapes_along  # noqa: E402
+from words import shape_colors  # noqa: E402
 
 from eisv_lumen.trajectory.windows import WINDOW  # noqa: E402
 
@@ -60,7 +61,7 @@ THEME = gr.themes.Default(
 )
 LAUNCH = {
     "theme": THEME,
-    "css": (HERE / "style.css").read_text(encoding="utf-8"),
+    "css": shape_colors() + (HERE / "style.css").read_text(encoding="utf-8"),
     "js": (HERE / "links.js").read_text(encoding="utf-8"),
     "max_file_size": "64mb",
     "state_session_capacity": 200,

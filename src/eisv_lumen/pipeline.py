@@ -415,7 +415,7 @@ def _make_student(job: Job) -> None:
 
     out, windows, recipe = job.out / "student", _test_windows(job), _recipe(job)
     per_shape = job.size.laws_per_shape
-    asked = DistilRecipe(per_shape=per_shape, windows=9 * per_shape)
+    asked = DistilRecipe(per_shape=per_shape, windows=len(SHAPES) * per_shape)
     if recipe.data.style == "blind":  # a reader of summaries needs many of them
         asked = DistilRecipe()
     distil(job.out / "teacher", out, asked, say=job.say)

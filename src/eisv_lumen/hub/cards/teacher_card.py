@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...core.errors import InputError
+from ...evaluation.metrics import listed
 from ...evaluation.report import DecodedResult, EvalReport, Metric
-from ...evaluation.tables import explain
+from ...evaluation.tables import explain, listed_cells
 from ...expression.vocabulary import SHAPES
 from .front_matter import check_front_matter, is_hub_id
 from .gradio_version import gradio_version
@@ -105,6 +106,8 @@ def teacher_card(
         dataset=dataset,
         metric=metric,
         explain=explain,
+        listed=listed(),
+        listed_cells=listed_cells,
         table=markdown_table,
     )
     check_front_matter(text, "model")
@@ -153,7 +156,7 @@ _SHOWN: Final = {
     "macro_excess_nats": "Excess nats, mean over shapes",
     "excess_nats": "Excess nats",
     "valid_rate": "Valid rate",
-}
+} | {name: title.capitalize() for name, title in listed().items()}
 
 
 def model_index(reports: Sequence[EvalReport], dataset: str) -> list[Any]:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "build_contents", "left_out"]
 
-_METRIC_MODULES: Final = ("vocabulary.py", "law.py", "answer.py", "coherence.py")
+_METRIC_MODULES: Final = (
+    "shapes.py", "vocabulary.py", "law.py", "answer.py", "coherence.py", "intervals.py",
+)  # fmt: skip
 _METRIC_FILES: Final = ("eisv_coherence.py", "app.py", "requirements.txt")
 _SPLITS: Final = ("train", "validation", "test")
 

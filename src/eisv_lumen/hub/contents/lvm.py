@@ -33,11 +33,15 @@ _MODEL_FILES: Final = ("config.json", "model.safetensors")
 
 def causal_alignment(given: Material) -> Contents:
     """Return the metric Space: its own files, and the mathematics copied beside them."""
+    from ...expression import intervals
     from ...lvm import alignment
 
     here, room = given.root / "spaces" / CAUSAL_ALIGNMENT.name, Path(alignment.__file__).parent
     files: dict[str, Source] = {name: here / name for name in _SPACE_FILES}
     files |= {f"{name}.py": room / f"{name}.py" for name in _MODULES}
+    own = (room / "bootstrap.py").read_text(encoding="utf-8")
+    files["bootstrap.py"] = own.replace("from ...expression.", "from .").encode("utf-8")
+    files["intervals.py"] = Path(intervals.__file__)
     card = render(
         "README.md.jinja", here, namespace=given.namespace, gradio_version=gradio_version()
     )

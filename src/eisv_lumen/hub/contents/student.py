@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from ...core.errors import InputError
 from ...core.files import json_bytes, read_json
+from ...evaluation.metrics import listed
 from ...evaluation.report import EvalReport, read_reports
-from ...evaluation.tables import explain
+from ...evaluation.tables import explain, listed_cells
 from ..cards.front_matter import check_front_matter
 from ..cards.render import markdown_table, render
 from ..cards.teacher_card import model_index
@@ -136,6 +137,8 @@ def student_card(
         dataset=DATASET.name,
         metric=METRIC.name,
         explain=explain,
+        listed=listed(),
+        listed_cells=listed_cells,
         table=markdown_table,
     )
     check_front_matter(text, "model")

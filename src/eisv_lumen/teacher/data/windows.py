@@ -215,7 +215,7 @@ def _summaries(data: DataRecipe, training: bool, seed: int) -> Corpus:
         synthetic_summaries,
     )
 
-    n = data.n if training else min(data.n, 9 * _HELD_OUT)
+    n = data.n if training else min(data.n, len(SHAPES) * _HELD_OUT)
     if n == 0:
         raise InputError("data.n is 0: say how many summaries")
     parts = [summaries_like_real(n, seed)]
