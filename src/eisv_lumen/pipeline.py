@@ -31,9 +31,9 @@ from .trajectory.dataset.schema import (
     windows_from_table,
     write_together,
 )
+from .trajectory.load import read_any
 from .trajectory.series import Series, Windows
-from .trajectory.sources import read_any
-from .trajectory.sources.common import Source
+from .trajectory.sources import Source
 
 __all__ = ["Job", "RunSize", "plan", "run"]
 

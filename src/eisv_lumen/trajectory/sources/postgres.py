@@ -8,17 +8,23 @@ from urllib.parse import unquote
 
 from ...core.errors import InputError
 from ...eisv import EISV_DIMS
+from .assemble import Part, assemble
 from .common import Source
-from .governance import Updates, assemble, drift_of, number, time_of
+from .governance import MIN_UPDATES, Updates, drift_of, number, part_of_updates, time_of
+from .options import DEFAULT, ReadOptions
 
-__all__ = ["is_postgres", "read_postgres"]
+__all__ = ["is_postgres", "parts_of_postgres", "read_postgres"]
 
 _SCHEMES = ("postgres", "postgresql")
+_KEYS = ", ".join(
+    f"coalesce(state_json -> '{dim}', state_json -> '{dim.lower()}')" for dim in EISV_DIMS
+)
+# Rows of one time are told apart by what they hold: where a row lies changes with each UPDATE.
 _QUERY = f"""
-SELECT identity_id::text, extract(epoch FROM recorded_at)::float8,
-       {", ".join(f"state_json -> '{dim}'" for dim in EISV_DIMS)}, state_json -> 'ethical_drift'
+SELECT identity_id::text, extract(epoch FROM recorded_at)::float8, {_KEYS},
+       state_json -> 'ethical_drift'
 FROM core.agent_state
-ORDER BY identity_id, recorded_at
+ORDER BY identity_id, recorded_at, state_json::text
 """
 _ROWS_A_TRIP = 10_000
 _PARAMETER = re.compile(r"(?<=[?&])([^=&?]*)=[^&]*")
@@ -31,7 +37,7 @@ def is_postgres(source: object) -> bool:
     return str(source).split("://")[0] in _SCHEMES and "://" in str(source)
 
 
-def read_postgres(url: str) -> Source:
+def read_postgres(url: str, options: ReadOptions = DEFAULT) -> Source:
     """Read the governance rows of a PostgreSQL database, one series an identity.
 
     The rows come through a server-side cursor of a read-only transaction, in the order of time,
@@ -51,6 +57,11 @@ def read_postgres(url: str) -> Source:
         psycopg is not installed, the database cannot be reached, the table or a column is not
         there, or a value is not a number.
     """
+    return assemble(parts_of_postgres(url, options), options, fewest=MIN_UPDATES)
+
+
+def parts_of_postgres(url: str, options: ReadOptions = DEFAULT) -> list[Part]:
+    """Read the rows as they stand in the database, one part an identity."""
     try:
         import psycopg
     except ImportError as error:
@@ -60,7 +71,7 @@ def read_postgres(url: str) -> Source:
 
     name = _without_password(url)
     agents: dict[str, Updates] = {}
-    rows = null_rows = 0
+    rows = null_rows = nameless = 0
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
             connection.read_only = True
@@ -69,6 +80,7 @@ def read_postgres(url: str) -> Source:
                 cursor.execute(_QUERY)
                 for identity, time, *values, drift in cursor:
                     rows += 1
+                    nameless += identity is None
                     if identity is None or time is None or any(v is None for v in values):
                         null_rows += 1
                         continue
@@ -79,7 +91,8 @@ def read_postgres(url: str) -> Source:
                     mine.drift.append(drift_of(drift, place))
     except psycopg.Error as error:
         raise InputError(f"{name}: {_mend(error)}") from error
-    return assemble(agents, rows, null_rows, f"{name}, core.agent_state")
+    notes = (f"{nameless:,} of these have no identity_id",) if nameless else ()
+    return part_of_updates(agents, rows, null_rows, f"{name}, core.agent_state", options, notes)
 
 
 def _numbers(values: list[Any], place: str) -> list[float]:
