@@ -166,8 +166,13 @@ def split_file(file: tuple[str, int], options: ReadOptions, rows: int, block: in
         return [Chunk(path, at, min(at + block, size), options) for at in range(0, size, block)]
     agent = agent_of_path(PurePosixPath(path), options.columns)
     with _parquet(path) as opened:
-        names = opened.schema_arrow.names
-        ignored = ignored_columns(names, wanted_columns(opened.schema_arrow, path, options))
+        wanted = wanted_columns(opened.schema_arrow, path, options)
+        if agent is not None and "agent" in wanted:
+            raise InputError(
+                f"{path}: the path says agent={agent}, and column {wanted['agent']!r} may say "
+                "another; choose one: --agent-column, or --agent NAME"
+            )
+        ignored = ignored_columns(opened.schema_arrow.names, wanted)
         note = f"{counted(len(ignored), 'column')} not read: {', '.join(ignored)}"
         found: list[Chunk] = []
         start = stop = 0
