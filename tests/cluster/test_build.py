@@ -137,7 +137,8 @@ def test_governance_updates_are_partitioned_by_agent(threads, tmp_path):
     lines = []
     for i in range(900):
         drift = [None, 0.2, [0.3, 0.4]][i % 3]
-        eisv = dict(zip("EISV", (rng.random(4) * 1.2 - 0.1).tolist(), strict=True))
+        values = rng.random(4) * [1, 1, 2, 4] - [0, 0, 0, 2]
+        eisv = dict(zip("EISV", values.tolist(), strict=True))
         late = float(rng.choice([0, 0, -500]))
         line = {"agent_id": f"änder-{i % 7}", "timestamp": 10.0 * i + late, "eisv": eisv}
         lines.append(json.dumps(line | {"ethical_drift": drift}, ensure_ascii=False))
