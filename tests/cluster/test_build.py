@@ -161,7 +161,7 @@ def test_governance_updates_are_partitioned_by_agent(threads, tmp_path):
 
 
 def test_states_and_windows_by_address(threads, tmp_path):
-    table = states(np.random.default_rng(3), 400, 3, "late")
+    table = states(np.random.default_rng(3), 400, 3, "shuffled")
     lay_out(tmp_path / "local", table, {130, 140}, 50)
     wanted, _ = on_one_machine(tmp_path / "local", 20)
     fs = fsspec.filesystem("memory")
