@@ -19,8 +19,8 @@ from eisv_lumen.hub.cards.front_matter import check_front_matter
 from eisv_lumen.hub.cards.post import post_figures, render_post, words
 from eisv_lumen.hub.cards.render import load_results, markdown_table, render
 from eisv_lumen.hub.cards.wrap import one_line_each
-from eisv_lumen.hub.figures.post import same_end
 from eisv_lumen.hub.figures import style as figures
+from eisv_lumen.hub.figures.post import same_end
 
 ROOT = Path(__file__).parents[2]
 RESULTS = load_results(ROOT / "results")

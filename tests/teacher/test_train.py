@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from eisv_lumen.cli import app
 from eisv_lumen.core.errors import InputError
+from eisv_lumen.expression.answer import Parsed, parse
 from eisv_lumen.teacher.data.windows import read_corpus, recipe_corpora, recipe_examples
 from eisv_lumen.teacher.evaluation.generate import generate
 from eisv_lumen.teacher.models.load import Placement, load_base, load_teacher
-from eisv_lumen.teacher.prompt.messages import Parsed, parse
 from eisv_lumen.teacher.recipe import load_recipe
 from eisv_lumen.teacher.training.train import train
 from eisv_lumen.teacher.training.trainer import Clock

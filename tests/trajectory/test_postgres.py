@@ -170,7 +170,7 @@ def test_the_database_is_not_written_to(database):
         ([(at(0), 5, state(I=True))], "identity 5, .*: state_json.I is True"),
         ([(at(0), 5, state(ethical_drift="much"))], "identity 5, .*: ethical_drift is 'much'"),
         ([("infinity", 5, state())], "identity 5, .*: recorded_at is inf"),
-        ([(at(0), 5, state())], "none of its 1 agents has 3 usable updates"),
+        ([(at(0), 5, state())], "none of its 1 agent has 3 usable updates"),
         ([], "none of its 0 agents has 3 usable updates"),
     ],
 )

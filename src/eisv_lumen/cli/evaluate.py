@@ -95,6 +95,57 @@ def show(
 
 
 @app.command()
+def score(
+    answers: Annotated[
+        Path,
+        typer.Argument(
+            help="What a speaker said: JSON lines with answer (a whole answer, an expression, a "
+            "list of tokens) and shape (a name, a class code)."
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="The report to write (JSON).")] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="At which it was decoded; 0 is greedy.")
+    ] = 1.0,
+    top_k: Annotated[int, typer.Option(min=0, help="Its top-k; 0 keeps all.")] = 0,
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Its top-p; 1 keeps all.")] = 1.0,
+    target: Annotated[
+        str, typer.Option(help="The law to imitate: initial or learned.")
+    ] = "initial",
+    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Score answers that any speaker gave, from vLLM, an API or a person, like our own.
+
+    Example: eisv-lumen evaluate score predictions.jsonl --temperature 0.3 --out report.json
+    """
+    from ..core.files import check_file_place
+    from ..evaluation.answers import report_of_answers
+    from ..evaluation.report import Decoding, write_report
+
+    if out is not None:
+        check_file_place(out)
+    report = report_of_answers(
+        answers,
+        Decoding(temperature=temperature, top_k=top_k, top_p=top_p),
+        name=answers.stem,
+        title=title or answers.stem,
+        target=target,
+        command=f"eisv-lumen evaluate score {answers.name} --temperature {temperature:g} "
+        f"--top-k {top_k} --top-p {top_p:g} --target {target} --seed {seed}",
+        seed=seed,
+    )
+    if out is not None:
+        write_report(report, out)
+        typer.echo(f"wrote {out}", err=True)
+    if as_json:
+        print_json(report.model_dump(by_alias=True))
+    else:
+        show_report(report, full=True)
+
+
+@app.command()
 def compare(
     reports: Annotated[list[Path], typer.Argument(help="Reports, or folders of them.")],
     metric: Annotated[

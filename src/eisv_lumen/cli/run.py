@@ -9,11 +9,13 @@ import typer
 
 from . import print_json
 from .options import Json, Seed
+from .reading import Reading, reads_states
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
+@reads_states
 def run(
     logs: Annotated[
         list[str],
@@ -41,6 +43,8 @@ def run(
         Path, typer.Option(help="Folder with the Spaces and the cards' templates.")
     ] = Path(),
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Make everything from a log: dataset, teacher, report, student, and a publication in a folder.
 
@@ -63,6 +67,7 @@ def run(
     job = Job(
         sources=tuple(logs),
         out=out,
+        reading=reading,
         recipe=recipe,
         seed=seed,
         size=_size(quick),

@@ -182,9 +182,9 @@ def generate(
 
     from ..core.errors import InputError
     from ..core.files import read_text
+    from ..expression.answer import Parsed, parse
     from ..teacher.evaluation.generate import generate as answer
     from ..teacher.models.load import load_teacher
-    from ..teacher.prompt.messages import Parsed, parse
 
     if not model.is_dir():
         raise InputError(f"{model}: not a folder that teacher train wrote")

@@ -10,6 +10,7 @@ import typer
 
 from .. import print_json
 from ..options import CutStride, CutWindow, Json, Source, Stride, Window
+from ..reading import Reading, reads_states
 from .build import blend, build, counted, load, print_shapes, say, synthetic
 from .sync import sync
 
@@ -29,8 +30,14 @@ for command in (build, synthetic, blend, sync):
 
 
 @app.command()
+@reads_states
 def describe(
-    source: Source, window: CutWindow = None, stride: CutStride = None, as_json: Json = False
+    source: Source,
+    window: CutWindow = None,
+    stride: CutStride = None,
+    as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Say what a source holds: shapes, length, spacing and ranges of its windows.
 
@@ -40,7 +47,7 @@ def describe(
     """
     configs = _configs_of(source) if window is None else ()
     if len(configs) < 2:
-        table, report = load(source, window, stride)
+        table, report = load(source, window, stride, reading)
         found = {"source": source, **report, **_described(table)}
         if as_json:
             print_json(found)
@@ -60,16 +67,12 @@ def describe(
 
 def _configs_of(source: str) -> tuple[str, ...]:
     """Return the configurations of a folder or a dataset of the Hub, none of any other source."""
-    import warnings
-
-    from ...trajectory.dataset.shards import find_shards
+    from ...trajectory.dataset.shards import config_names
     from ...trajectory.sources.postgres import is_postgres
 
     if is_postgres(source) or Path(source).is_file():
         return ()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # all are read: none is chosen
-        return find_shards(source).configs
+    return config_names(source)
 
 
 def _described(table: pa.Table) -> dict[str, Any]:
@@ -103,6 +106,7 @@ def _print_described(found: dict[str, Any]) -> None:
 
 
 @app.command()
+@reads_states
 def labels(
     source: Source,
     length: Annotated[
@@ -111,6 +115,8 @@ def labels(
     window: Window = 20,
     stride: Stride = 10,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Compare labels of the last states of each window with the window's own label.
 
@@ -119,7 +125,9 @@ def labels(
     from ...trajectory.dataset.agreement import LENGTHS, PUBLISHED_AGREEMENT, label_mismatch
     from ...trajectory.sources import read_source
 
-    series = read_source(source).series
+    read = read_source(source, reading)
+    say(read.report.lines())
+    series = read.series
     rows = label_mismatch(series, length or LENGTHS, window=window, stride=stride)
     if as_json:
         found = [
@@ -143,10 +151,13 @@ def labels(
 
 
 @app.command()
+@reads_states
 def convert(
     source: Source,
     out: Annotated[Path, typer.Option(help="A .parquet file of states.")],
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Write the states of a source as columns: agent, t, E, I, S, V, ethical_drift.
 
@@ -157,7 +168,7 @@ def convert(
     from ...trajectory.sources.parquet import STATES, write_states
 
     check_file(out, source, STATES)
-    read = read_source(source)
+    read = read_source(source, reading)
     write_states(out, read.series)
     say(read.report.lines())
     states = sum(len(s) for s in read.series)
@@ -168,11 +179,14 @@ def convert(
 
 
 @app.command()
+@reads_states
 def classify(
-    source: Annotated[Path, typer.Argument(help="States of one series (.parquet, .csv), sorted.")],
+    source: Annotated[str, typer.Argument(help="States of one series (.parquet, .csv), sorted.")],
     window: Window = 20,
     stride: Stride = 10,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Count the shapes of a series too large for memory, batch by batch.
 
@@ -184,7 +198,7 @@ def classify(
     from ...trajectory.sources.parquet import classify_file
 
     total = np.zeros(len(SHAPES), np.int64)
-    for codes in classify_file(source, window=window, stride=stride):
+    for codes in classify_file(source, window=window, stride=stride, options=reading):
         total += np.bincount(codes, minlength=len(SHAPES))
     counts = dict(zip(SHAPES, total.tolist(), strict=True))
     found = {"source": str(source), "windows": int(total.sum()), "shapes": counts}

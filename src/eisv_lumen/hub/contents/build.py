@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "build_contents", "left_out"]
 
-_METRIC_MODULES: Final = ("vocabulary.py", "law.py", "coherence.py")
+_METRIC_MODULES: Final = ("vocabulary.py", "law.py", "answer.py", "coherence.py")
 _METRIC_FILES: Final = ("eisv_coherence.py", "app.py", "requirements.txt")
 _SPLITS: Final = ("train", "validation", "test")
 
@@ -48,6 +48,7 @@ def metric(given: Material) -> Contents:
 def dataset(given: Material) -> Contents:
     """Return the dataset: a folder a config, a Parquet shard a split, and the card."""
     from ...trajectory.dataset.schema import read_table
+    from ...trajectory.dataset.window_checks import check_labels
     from ..cards.dataset_card import dataset_card
     from ..cards.dataset_checks import check_disjoint, check_range
     from ..cards.render import load_results
@@ -63,6 +64,9 @@ def dataset(given: Material) -> Contents:
                 files[f"{config.name}/{split}-00000.parquet"] = path
     if not tables:
         raise InputError(f"{folder}: no <config>/<split>.parquet there")
+    for name, splits in tables.items():
+        for split, table in splits.items():
+            check_labels(table, f"{folder}: {name}/{split}")
     check_disjoint(tables, str(folder))
     check_range(tables, str(folder))
     configs = [_config(name, splits) for name, splits in tables.items()]

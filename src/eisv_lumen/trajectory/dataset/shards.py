@@ -7,6 +7,7 @@ give the same rows. Nothing of it is executed.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...core.errors import InputError
-from ...core.notices import notice
+from ...core.notices import Notice, notice
 from .layouts import card_class_names, default_config, layouts_of
 
-__all__ = ["Shards", "find_shards"]
+__all__ = ["Shards", "config_names", "find_shards"]
 
 _CARD: Final = "README.md"
 
@@ -130,6 +131,24 @@ def find_shards(
     name = _choose(configs, card, config, window, place)
     names = card_class_names(card, name, place)
     return Shards(place, name, tuple(configs), configs[name], names, **where)
+
+
+def config_names(
+    source: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> tuple[str, ...]:
+    """Return the names of all configurations of a folder or a dataset of the Hub.
+
+    Raises
+    ------
+    InputError
+        As for `find_shards`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)  # none is chosen
+        return find_shards(source, revision=revision, token=token).configs
 
 
 def _choose(

@@ -21,9 +21,10 @@ __all__ = ["SPLITS", "Splits", "owners", "split", "split_as_possible", "state_ke
 SPLITS = ("train", "validation", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
 _TWO = (0.8, 0.0, 0.2)
-_RUNS = (10, 5, 3, 2, 1)
+_RUNS = (10, 40, 160, 5, 3, 2, 1)
 """Windows of one series that are kept together, at most: each border between runs that go to
-different splits costs a window or two. Shorter runs are for logs that are too short for ten."""
+different splits costs a window or two, more where the stride is short. The first length that
+leaves no split empty is taken: longer ones serve short strides, shorter ones short logs."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -54,7 +55,7 @@ def split(table: pa.Table, *, seed: int, fractions: Sequence[float] = FRACTIONS)
     windows that do not meet, and after ten windows at most. Runs are dealt to the splits, those
     with the rarest shapes first, each to the split that lacks most of its rarest shape. Where
     neighbouring runs went to different splits, the windows of the later one that meet the
-    earlier one are dropped. Where that leaves a split empty, shorter runs are tried.
+    earlier one are dropped. Where that leaves a split empty, runs of other lengths are tried.
 
     Parameters
     ----------

@@ -148,8 +148,7 @@ def _check_times(t: Floats, table: pa.Table, lengths: npt.NDArray[np.int64], pla
         )
     for name, own in (("t_start", t[ends - lengths]), ("t_end", t[ends - 1])):
         said = table[name].to_numpy()
-        # Not exactly: what passed through a text or a float32 is off in its last places.
-        off = ~(np.abs(said - own) <= 1e-6 * np.maximum(1.0, np.abs(own)))
+        off = ~(np.abs(said - own) <= _COARSE)  # what passed through a text may be off a little
         if off.any():
             row = int(np.argmax(off))
             raise InputError(

@@ -21,6 +21,7 @@ from ..validation import check_seconds
 from .assemble import Part, assemble
 from .common import Expressions, Source, counted, parse_times
 from .options import DEFAULT, ReadOptions
+from .roles import owner_column
 from .values import readings
 
 __all__ = ["is_sqlite", "part_of_anima", "read_anima"]
@@ -65,15 +66,17 @@ def part_of_anima(
     path: str | os.PathLike[str], options: ReadOptions = DEFAULT
 ) -> tuple[Part, Expressions]:
     """Read a log as it stands: states in the order of `id`, and what was uttered."""
+    alone = _left_behind(Path(path))  # before SQLite makes the file that is missing
     with _opened(path) as db:
         part = _states(db, path, options)
         spoken, notes = _expressions(db, path, options)
-    notes += _left_behind(Path(path))
-    return replace(part, notes=(*part.notes, *notes)), spoken
+    return replace(part, notes=(*part.notes, *notes, *alone)), spoken
 
 
 def _left_behind(path: Path) -> tuple[str, ...]:
     """Say that a log in write-ahead mode came without the file that holds its latest rows."""
+    if not is_sqlite(path):
+        return ()
     with path.open("rb") as stream:
         mode = stream.read(20)[18:20]
     if mode != b"\2\2" or path.with_name(path.name + "-wal").exists():

@@ -114,7 +114,7 @@ def assemble(
         place = parts[0].place if parts else "the source"
         raise InputError(
             f"{place}: holds no usable state ({counted(rows, 'row')}, {nulls:,} with a NULL)"
-            if not owners
+            if fewest == 1
             else f"{place}: none of its {counted(len(owners), 'agent')} has {fewest} usable "
             f"updates, in {rows:,} rows ({nulls:,} with a NULL)"
         )

@@ -82,7 +82,9 @@ def state_columns(
         X = anima_to_eisv(np.asfortranarray(X))
     drift = None
     if "ethical_drift" in columns:
-        filled = pc.fill_null(columns["ethical_drift"], 0)
+        drifts = columns["ethical_drift"]
+        drifts = drifts.cast(pa.float64()) if pa.types.is_null(drifts.type) else drifts
+        filled = pc.fill_null(drifts, 0)
         drift = _finite(filled, roles["ethical_drift"], path, where)
     agents = None
     if "agent" in columns:
@@ -140,7 +142,8 @@ def _blank_as_null(column: pa.Array) -> pa.Array:
     if not _is_text(column.type):
         return column
     text = column.cast(pa.string())
-    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), None, text)
+    blank = pc.equal(pc.utf8_trim_whitespace(text), "")
+    return pc.if_else(blank, pa.scalar(None, pa.string()), text)
 
 
 def _agents(column: pa.Array, what: str, where: Callable[[int], str]) -> Any:
@@ -175,7 +178,8 @@ def _times(
         column = text.cast(pa.float64())
     elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise InputError(f"{what} holds {kind}, neither times nor texts nor numbers")
-    t = _finite(column, "the time", what.split(": column", maxsplit=1)[0], where)
+    path, _, name = what.rpartition(": column ")
+    t = _finite(column, name, path, where)
     if pa.types.is_floating(kind):
         check_resolution(t, {16: np.float16, 32: np.float32}.get(kind.bit_width, np.float64), what)
     late = np.abs(t) > LATEST

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ...core.errors import InputError
 
-__all__ = ["DEFAULT", "ReadOptions", "parse_columns", "parse_zone"]
+__all__ = ["DEFAULT", "FEW", "ReadOptions", "parse_columns", "parse_zone"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class ReadOptions:
 
 
 DEFAULT: Final = ReadOptions()
+FEW: Final = 10
+"""Below this many, rows or values are a few whatever their share."""
 
 _ROLES: Final = ("t", "E", "I", "S", "V", "ethical_drift", "agent")
 

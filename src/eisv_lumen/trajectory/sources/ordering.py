@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...core.errors import InputError
 from .common import counted
-from .options import ReadOptions
+from .options import FEW, ReadOptions
 
 __all__ = [
     "Ordered",
@@ -97,7 +97,7 @@ def in_order(
 
 def check_same_time(same: int, n: int, place: str, options: ReadOptions) -> None:
     """Refuse n states of which more than a few share their time with another one."""
-    if same > 1 and same > options.share * n:
+    if same >= FEW and same > options.share * n:
         raise InputError(
             f"{place}: {same:,} of {n:,} states have the time of another, different state; give "
             "times as they were measured, or say whose rows are whose with --agent-column"

@@ -24,7 +24,7 @@ from .parquet import part_of_file, part_of_frame
 from .postgres import is_postgres, parts_of_postgres
 from .tables import TABLES, kind_of
 
-__all__ = ["expand", "read_source"]
+__all__ = ["expand", "holds_logs_alone", "read_source"]
 
 _LOGS: Final = (".db", ".sqlite", *TABLES)
 _SCHEMES: Final = ("http://", "https://", "hf://")
@@ -92,13 +92,24 @@ def expand(source: Any) -> list[Any]:
     return [source]
 
 
+def holds_logs_alone(source: str | os.PathLike[str]) -> bool:
+    """Whether a source can be no dataset of windows: a stream, an address, a glob of files."""
+    text = os.fspath(source)
+    return (
+        text == "-"
+        or is_postgres(text)
+        or text.startswith(_SCHEMES)
+        or (glob.has_magic(text) and not Path(text).exists())
+    )
+
+
 def _of_folder(folder: Path) -> list[Path]:
     files = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
         if any(part.startswith((".", "_", "~")) for part in inside) or not path.is_file():
             continue
-        if kind_of(path) in _LOGS and kind_of(path) not in (".txt", ".json"):
+        if kind_of(path) in _LOGS and kind_of(path) != ".json":
             files.append(path)
     if not files:
         raise InputError(f"{folder}: a folder without logs; a log is one of {', '.join(_LOGS)}")

@@ -22,7 +22,7 @@ from ...core.errors import InputError
 __all__ = ["TABLES", "Table", "kind_of", "open_table", "reading", "table_of_frame"]
 
 TABLES: Final = (
-    ".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".feather", ".arrow", ".json",
+    ".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".feather", ".arrow", ".json",
     ".ndjson", ".jsonl",
 )  # fmt: skip
 """Suffixes of tables of states."""

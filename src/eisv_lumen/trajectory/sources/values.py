@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from .options import ReadOptions
+from .options import FEW, ReadOptions
 
 __all__ = ["ANYWHERE", "GOVERNANCE", "check_share", "readings"]
 
@@ -19,8 +19,6 @@ Floats = npt.NDArray[np.float64]
 ANYWHERE: Final = dict.fromkeys(EISV_DIMS, (0.0, 1.0))
 GOVERNANCE: Final = {**ANYWHERE, "S": (0.0, 2.0), "V": (-2.0, 2.0)}
 """Range of each dimension; the governance equations leave [0, 1] with S and V (eisv.md §1)."""
-_FEW: Final = 10
-"""Values that may be clamped of any log, however short."""
 _SLACK: Final = 0.5
 """How far beyond its range a value may lie and still be a measurement that overshot."""
 
@@ -102,7 +100,7 @@ def check_share(clamped: int, values: int, place: str, options: ReadOptions) -> 
     InputError
         More than `options.share` of the values were clamped.
     """
-    if not options.clamp and clamped >= _FEW and clamped > options.share * values:
+    if not options.clamp and clamped >= FEW and clamped > options.share * values:
         raise InputError(
             f"{place}: {clamped:,} of {values:,} values lie outside [0, 1], more than "
             f"{options.share:.0%}; say --scale N if they have another scale, or --clamp to clamp "
