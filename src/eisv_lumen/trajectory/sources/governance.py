@@ -125,7 +125,7 @@ def _check_text(agent: str, place: str) -> None:
         agent.encode("utf-8")
     except UnicodeEncodeError:
         raise InputError(
-            f"{place}: agent_id {ascii(agent)} holds half a character; mend that name"
+            f"{place}: agent_id {agent!a} holds half a character; mend that name"
         ) from None
 
 
