@@ -60,6 +60,24 @@ def windows(
             "temporary one, or one in --out with --scheduler."
         ),
     ] = None,
+    columns: Annotated[str, typer.Option(help="Which column is which, as t=time,E=energy.")] = "",
+    agent_column: Annotated[
+        str | None, typer.Option(help="The column, or key in the path, that says whose a row is.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Whose all rows are.")] = None,
+    tz: Annotated[
+        str | None, typer.Option(help="Zone of times written without one; by default UTC.")
+    ] = None,
+    missing: Annotated[
+        list[float] | None,
+        typer.Option(help="A value that stands for a failed reading; may be repeated."),
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="What readings are divided by, as 100 for percent.")
+    ] = None,
+    clamp: Annotated[
+        bool, typer.Option("--clamp", help="Clamp values outside [0, 1], however many.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Cut any number of states into windows, and label them; run it again, and it goes on.
@@ -76,6 +94,16 @@ def windows(
     from ..cluster.build import build_windows
     from ..cluster.hire import hire
     from ..trajectory.sources.common import counted
+    from ..trajectory.sources.options import ReadOptions, parse_columns, parse_zone
+
+    options = ReadOptions(
+        columns=parse_columns(columns, agent_column),
+        agent=agent,
+        zone=None if tz is None else parse_zone(tz),
+        missing=tuple(missing or ()),
+        scale=scale,
+        clamp=clamp,
+    )
 
     def say(text: str) -> None:
         typer.echo(text, err=True)
@@ -84,8 +112,9 @@ def windows(
         scheduler, workers=workers, memory=memory, worker_timeout=worker_timeout, say=say
     ) as crew:
         built = build_windows(
-            source, out, crew, window=window, stride=stride, part=part, name=name, scratch=scratch
-        )
+            source, out, crew, window=window, stride=stride, part=part, name=name,
+            scratch=scratch, options=options,
+        )  # fmt: skip
     if as_json:
         print_json(asdict(built))
         return

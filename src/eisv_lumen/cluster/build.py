@@ -14,22 +14,19 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+import numpy as np
+
 from ..core.errors import InputError
 from ..core.files import check_file_place, json_bytes
 from ..trajectory.sources.common import Report
 from ..trajectory.sources.governance import MIN_UPDATES
+from ..trajectory.sources.options import DEFAULT, ReadOptions
+from ..trajectory.sources.ordering import spacing_notes
+from ..trajectory.sources.values import check_share
 from ..trajectory.windows import STRIDE, WINDOW, count_windows
-from .arrange import (
-    Merge,
-    Piece,
-    arrange_chunk,
-    count_moved,
-    in_order,
-    merge_pieces,
-    rows_moved,
-    runs,
-)  # fmt: skip
+from .arrange import Arranged, Merge, Piece, arrange_chunk, in_order, merge_pieces, runs
 from .parts import plan_parts, write_part
+from .settle import Settled, check_agent, median_step, settle_piece, untouched
 from .states import Chunk, split_file
 from .storage import File, find, read_bytes, remove, save_json, scheme, sweep
 from .workers import Crew
@@ -78,6 +75,7 @@ def build_windows(
     part: int = PART,
     name: str | None = None,
     scratch: str | None = None,
+    options: ReadOptions = DEFAULT,
     rows: int = 1 << 18,
 ) -> Built:
     """Cut states of any number of agents into windows, and label them.
@@ -86,8 +84,8 @@ def build_windows(
     ----------
     source
         A file, folder or pattern of states (`.parquet`) or of governance updates (`.jsonl`), by
-        any address that fsspec knows and all workers reach. Rows may come in any order; agents are
-        told apart by their column.
+        any address that fsspec knows and all workers reach. Rows may come in any order, and stand
+        in any file; agents are told apart by a column, or by a key in the path (`agent=ada/`).
     out
         Folder to write `part-….parquet`, `run.json` and `windows.json` to. A run that was cut short
         goes on. None of them names a folder of this machine.
@@ -104,14 +102,16 @@ def build_windows(
         Folder for states that have to be sorted, which all workers reach; by default a temporary
         one for processes of this machine, else one in `out`. It is removed at the end; the crew
         is told where it is and how large it may become.
+    options
+        How states are to be understood, as for `read_source`; `max_gap` is not for a cluster.
     rows
         States that a task reads, about.
 
     Raises
     ------
     InputError
-        The source cannot be read (the message names file, row and field), no series is as long as
-        a window, or `out` holds another run.
+        The source cannot be read (the message names file, row and field) or is refused as
+        `read_source` refuses it, no series is as long as a window, or `out` holds another run.
     """
     count_windows(0, window, stride)
     out = out.rstrip("/")
@@ -119,7 +119,7 @@ def build_windows(
         check_file_place(f"{out}/{_RUN}")
     files, updates = _files(source)
     label = name or ("governance" if updates else _stem(source))
-    given = [(file.path, file.size, rows, rows << 8) for file in files]
+    given = [((file.path, file.size), options, rows, rows << 8) for file in files]
     chunks = [chunk for found in crew.map("plan", _chunks_of, given) for chunk in found]
     run = {
         "window": window,
@@ -127,7 +127,7 @@ def build_windows(
         "part": part,
         "source": label,
         "files": [{"name": f.name, "size": f.size, "key": f.key} for f in files],
-    }
+    } | ({} if options == DEFAULT else {"options": str(options)})
     _refuse_another(out, run)
     with _scratch_folder(scratch, out, crew) as aside:
         crew.say(
@@ -136,7 +136,7 @@ def build_windows(
         )
         with _place(out, run):
             agents, report, n_states, written = _series(
-                chunks, rows, aside, crew, MIN_UPDATES if updates else 1
+                source, chunks, rows, aside, crew, MIN_UPDATES if updates else 1, options
             )
             agents = {a: mine for a, mine in agents.items() if sum(map(len, mine)) >= window}
             if not agents:
@@ -187,45 +187,86 @@ def _files(source: str) -> tuple[list[File], bool]:
 
 
 def _series(
-    chunks: list[Chunk], rows: int, scratch: str, crew: Crew, least: int
+    source: str,
+    chunks: list[Chunk],
+    rows: int,
+    scratch: str,
+    crew: Crew,
+    fewest: int,
+    options: ReadOptions,
 ) -> tuple[dict[str, list[Piece]], Report, int, int]:
-    """Put each agent's states in the order of time.
+    """Put each agent's states in the order of time, as `sources.assemble` does.
 
     Returns
     -------
     agents, report, states, written
-        Pieces of each agent with at least so many states, none of which overlaps another in time;
+        Pieces of each agent with at least `fewest` states, none of which overlaps another in time;
         what was met with; usable states of all agents; and bytes written anew.
     """
     tasks = [(i, chunk, scratch) for i, chunk in enumerate(chunks)]
     arranged = crew.map("arrange", arrange_chunk, tasks)
     everybody = in_order(arranged)
-    kept = {a: mine for a, mine in everybody.items() if sum(map(len, mine)) >= least}
-    agents, merged = _merged(kept, rows, scratch, crew)
+    came = {a: mine for a, mine in everybody.items() if sum(map(len, mine)) >= fewest}
+    agents, merged = _merged(came, rows, scratch, crew)
+    settled = _settled(agents, scratch, crew)
+    orders = [
+        check_agent(
+            came[a], mine, f"{source}, agent {a}" if len(everybody) > 1 else source, options
+        )
+        for a, mine in settled.items()
+    ]
+    _check_shares(arranged, options)
+    kept = {a: [one.piece for one in mine] for a, mine in settled.items()}
     total, nulls = sum(a.rows for a in arranged), sum(a.null_rows for a in arranged)
+    steps = [median_step(mine) for mine in kept.values()]
     report = Report(
         rows=total,
         null_rows=nulls,
-        moved=_moved(agents, crew),
-        clamped=sum(a.clamped for a in arranged)
-        + sum(piece.clamped for mine in kept.values() for piece in mine),
+        moved=sum(order.moved for order in orders),
+        clamped=sum(a.clamped for a in arranged),
         agents=len(kept),
         agents_dropped=len(everybody) - len(kept),
+        repeated=sum(order.repeated for order in orders),
+        same_time=sum(order.same_time for order in orders),
+        notes=(
+            *dict.fromkeys(note for chunk in chunks for note in chunk.notes),
+            *spacing_notes(np.array([float(np.median(steps))] if steps else []), options),
+        ),
     )
-    return agents, report, total - nulls, merged + sum(a.rewritten for a in arranged)
+    written = merged + sum(a.rewritten for a in arranged)
+    written += sum(one.rewritten for mine in settled.values() for one in mine)
+    return kept, report, total - nulls, written
 
 
-def _moved(agents: dict[str, list[Piece]], crew: Crew) -> int:
-    """Count the rows that sorting by time has put elsewhere."""
-    found = [rows_moved(pieces) for pieces in agents.values()]
-    tasks = [task for _, mine in found for task in mine]
-    return sum(moved for moved, _ in found) + sum(
-        crew.map("count", count_moved, tasks) if tasks else []
-    )
-
-
-def _chunks_of(task: tuple[str, int, int, int]) -> list[Chunk]:
+def _chunks_of(task: tuple[tuple[str, int], ReadOptions, int, int]) -> list[Chunk]:
     return split_file(*task)
+
+
+def _check_shares(arranged: Sequence[Arranged], options: ReadOptions) -> None:
+    """Refuse a file of which too many values were clamped."""
+    shares: dict[str, tuple[int, int]] = {}
+    for one in arranged:
+        for place, (values, outside) in one.limited.items():
+            before = shares.get(place, (0, 0))
+            shares[place] = before[0] + values, before[1] + outside
+    for place, (values, outside) in shares.items():
+        check_share(outside, values, place, options)
+
+
+def _settled(agents: dict[str, list[Piece]], scratch: str, crew: Crew) -> dict[str, list[Settled]]:
+    """Return each agent's pieces without rows that stand there twice, and how they had come."""
+    known: dict[str, list[Settled | None]] = {}
+    tasks: list[tuple[int, Piece, int, str]] = []
+    for agent, pieces in agents.items():
+        at = 0
+        known[agent] = []
+        for piece in pieces:
+            known[agent].append(untouched(piece, at))
+            if known[agent][-1] is None:
+                tasks.append((len(tasks), piece, at, scratch))
+            at += len(piece)
+    made = iter(crew.map("settle", settle_piece, tasks) if tasks else [])
+    return {a: [one or next(made) for one in mine] for a, mine in known.items()}
 
 
 def _merged(

@@ -96,6 +96,8 @@ def read_updates(
         agent = _get(update, "agent_id", place)
         if not isinstance(agent, str | int) or isinstance(agent, bool):
             raise InputError(f"{place}: agent_id is {agent!r}, not a name")
+        if isinstance(agent, str) and not agent.isascii():
+            _check_text(agent, place)
         time = _get(update, "timestamp", place)
         if any(value is None for value in values):
             null_rows += 1
@@ -115,6 +117,16 @@ def read_updates(
     for (mine, at), seconds in zip(waiting, t.tolist(), strict=True):
         mine.t[at] = seconds
     return agents, rows, null_rows
+
+
+def _check_text(agent: str, place: str) -> None:
+    """Refuse half of a character (a lone surrogate), which JSON can spell and no file can hold."""
+    try:
+        agent.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{place}: agent_id {agent!a} holds half a character; mend that name"
+        ) from None
 
 
 def part_of_updates(

@@ -12,7 +12,14 @@ from ...core.errors import InputError
 from .common import counted
 from .options import FEW, ReadOptions
 
-__all__ = ["Ordered", "check_spacing", "in_order", "spacing_notes"]
+__all__ = [
+    "Ordered",
+    "check_same_time",
+    "check_spacing",
+    "in_order",
+    "refuse_interleaved",
+    "spacing_notes",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,14 +80,28 @@ def in_order(
         repeated = _repeats(time, X, drift, order)
     kept = order[~repeated]
     if back.size:
-        _refuse_interleaved(t, back, kept, place)
-    same = int((t[kept][1:] == t[kept][:-1]).sum())
-    if same >= FEW and same > options.share * len(kept):
-        raise InputError(
-            f"{place}: {same:,} of {len(kept):,} states have the time of another, different state; "
-            "give times as they were measured, or say whose rows are whose with --agent-column"
+        run = np.searchsorted(back, kept, side="left")  # which ascending stretch a row came in
+        first = int(back[0])
+        refuse_interleaved(
+            len(kept),
+            back.size + 1,
+            int((run[1:] != run[:-1]).sum()),
+            int(np.abs(kept - np.sort(kept)).max()),
+            (first + 1, float(t[first] - t[first + 1])),
+            place,
         )
+    same = int((t[kept][1:] == t[kept][:-1]).sum())
+    check_same_time(same, len(kept), place, options)
     return Ordered(kept, moved, int(repeated.sum()), same)
+
+
+def check_same_time(same: int, n: int, place: str, options: ReadOptions) -> None:
+    """Refuse n states of which more than a few share their time with another one."""
+    if same >= FEW and same > options.share * n:
+        raise InputError(
+            f"{place}: {same:,} of {n:,} states have the time of another, different state; give "
+            "times as they were measured, or say whose rows are whose with --agent-column"
+        )
 
 
 def _repeats(time: Floats, X: Floats, drift: Floats | None, order: Any) -> npt.NDArray[np.bool_]:
@@ -94,20 +115,33 @@ def _repeats(time: Floats, X: Floats, drift: Floats | None, order: Any) -> npt.N
     return out
 
 
-def _refuse_interleaved(t: Floats, back: Any, kept: Any, place: str) -> None:
+def refuse_interleaved(
+    n: int, runs: int, switches: int, far: int, back: tuple[int, float], place: str
+) -> None:
     """Refuse rows that are several series merged, or one whose clock was turned back.
 
     Blocks in the wrong order (a newer file first) do not interleave, and rows that were late by a
     few places, or come in no order at all, are only moved.
+
+    Parameters
+    ----------
+    n
+        Rows.
+    runs
+        Ascending stretches in which they came.
+    switches
+        How often, in the order of time, the next row came in another stretch.
+    far
+        How many places the row lies off that lies farthest from where it came.
+    back
+        The first row at which time goes back, and by how much [s].
+    place
+        What messages call the rows.
     """
-    run = np.searchsorted(back, kept, side="left")  # which ascending stretch a row came in
-    runs = back.size + 1
-    switches = int((run[1:] != run[:-1]).sum()) - (runs - 1)
-    far = int(np.abs(kept - np.sort(kept)).max())
-    if len(kept) < _LONG_RUN * runs or far < _LONG_RUN or switches <= max(2, 0.01 * len(kept)):
+    switches -= runs - 1
+    if n < _LONG_RUN * runs or far < _LONG_RUN or switches <= max(2, 0.01 * n):
         return
-    row = int(back[0]) + 1
-    jump = float(t[row - 1] - t[row])
+    row, jump = back
     if 1800 <= jump <= 3 * 3600:
         raise InputError(
             f"{place}: time goes back by {jump:,.0f} s at row {row}, and the rows after it lie "

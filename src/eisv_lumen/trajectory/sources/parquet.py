@@ -36,6 +36,7 @@ __all__ = [
     "part_of_file",
     "part_of_frame",
     "read_states",
+    "refuse_owners",
     "row_count",
     "write_states",
 ]
@@ -106,7 +107,7 @@ def _part(table: Table, place: str, source: str, options: ReadOptions, named: st
     ignored = ignored_columns(table.schema.names, wanted)
     notes = []
     if "agent" not in wanted and named is None and options.agent is None:
-        _refuse_owners(table, [name for name in ignored if names_an_owner(name)], place)
+        refuse_owners(table, [name for name in ignored if names_an_owner(name)], place)
     if named is not None and "agent" in wanted:
         raise InputError(
             f"{place}: the path says agent={named}, and column {wanted['agent']!r} may say "
@@ -139,7 +140,7 @@ def _part(table: Table, place: str, source: str, options: ReadOptions, named: st
     )
 
 
-def _refuse_owners(table: Table, names: list[str], place: str) -> None:
+def refuse_owners(table: Table, names: list[str], place: str) -> None:
     """Refuse a column that seems to tell rows of several owners apart, and is not read."""
     for name in names:
         batches = list(table.stream({"agent": name}))
