@@ -63,6 +63,7 @@ def train(
 
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher train v4 --out runs/v4
     """
+    from ..core.arithmetic import pin_instruction_set
     from ..core.runs import is_first
     from ..teacher.data.windows import (
         corpus_of_windows,
@@ -74,6 +75,7 @@ def train(
     from ..teacher.training.train import check_recipe
     from ..teacher.training.train import train as run
 
+    pin_instruction_set()
     chosen = load_recipe(recipe)
     check_recipe(chosen)
     facts = None

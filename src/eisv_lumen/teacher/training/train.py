@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ...core.arithmetic import pin_instruction_set
 from ...core.errors import InputError
 from ...core.files import write_json
 from ...core.runs import (
@@ -24,7 +27,7 @@ from ...core.runs import (
 from ..data.examples import Examples
 from ..data.shared_prefix import IGNORED, TreeCollator
 from ..data.tokenize import has_trees, training_rows
-from ..models.load import Placement, choose_placement, load_base, stay_awake
+from ..models.load import TINY, Placement, choose_placement, load_base, stay_awake
 from ..recipe import Recipe, check_model_fields, lora_config, sft_config
 from .loss import silent_words
 from .trainer import Clock, progress, say, trainer_class
@@ -71,6 +74,7 @@ def train(
         The recipe has a field that TRL, PEFT or Qwen3 does not know, the base cannot be had, an
         example is too long, or `out` holds another run. Nothing is written or removed then.
     """
+    pin_instruction_set()
     _keep_to_ourselves()
     folder = Path(out)
     check_recipe(recipe)
@@ -99,6 +103,7 @@ def train(
     if is_first():
         begin(folder, run, resume)
 
+    import torch
     from transformers import PrinterCallback
 
     clock = Clock()
@@ -117,7 +122,7 @@ def train(
     checkpoint = last_checkpoint(folder / CHECKPOINTS)
     if checkpoint:
         say(f"resuming from {checkpoint.name}", is_first())
-    with stay_awake():
+    with stay_awake(), _threads(recipe, placement) as threads:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.wait_for_everyone()
     loss_curve = [
@@ -125,6 +130,10 @@ def train(
     ]
     record = run | {
         "placement": asdict(placement),
+        "arithmetic": {
+            "instruction_set": torch.backends.cpu.get_cpu_capability(),
+            "threads": threads,
+        },
         "world_size": trainer.args.world_size,
         "versions": _versions(),
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -195,6 +204,20 @@ def _save(model: Any, tokenizer: Any, recipe: Recipe, folder: Path) -> None:
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
         (aside / "README.md").unlink(missing_ok=True)  # PEFT's stub; cards are made from results
+
+
+@contextmanager
+def _threads(recipe: Recipe, placement: Placement) -> Iterator[int]:
+    """Yield how many threads compute: one for `tiny`, whose matrices are too small to share."""
+    import torch
+
+    before = torch.get_num_threads()
+    if recipe.base == TINY and placement.device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
 
 
 def _keep_to_ourselves() -> None:
