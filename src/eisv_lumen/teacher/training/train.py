@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,15 @@ from ...core.runs import (
     last_checkpoint,
     remove,
     replacing,
+    working_in,
 )
 from ..data.examples import Examples
+from ..data.plain_rows import RowCollator
 from ..data.shared_prefix import IGNORED, TreeCollator
-from ..data.tokenize import has_trees, training_rows
-from ..models.load import TINY, Placement, choose_placement, load_base, stay_awake
+from ..data.tokenize import training_rows
+from ..models.adapter import adapted
+from ..models.layout import Layout, Pair, check_room, prove_layout
+from ..models.load import TINY, Placement, choose_placement, load_base, split_revision, stay_awake
 from ..recipe import Recipe, check_model_fields, lora_config, sft_config
 from .loss import silent_words
 from .trainer import Clock, progress, say, trainer_class
@@ -78,7 +82,6 @@ def train(
     _keep_to_ourselves()
     folder = Path(out)
     check_recipe(recipe)
-    lora = lora_config(recipe)
     placement = choose_placement(device)
     args = _arguments(recipe, folder, placement)
     run = {"recipe": recipe.model_dump(mode="json"), "data_sha256": examples.digest()} | (
@@ -89,55 +92,105 @@ def train(
         say(f"{folder}: already trained", is_first())
         return done
     say(f"device {placement.device}, {placement.dtype}: {placement.reason}", is_first())
-    frozen = placement.dtype if lora is not None else "float32"
+    frozen = placement.dtype if recipe.lora is not None else "float32"
     model, tokenizer = load_base(
         recipe.base, recipe.data.style, recipe.seed, recipe.model, dtype=frozen
     )
-    if placement.device == "mps":
-        model.to("mps")
-    rows, counts = training_rows(tokenizer, examples, recipe.training.get("max_length", 512))
+    rows, counts, pairs = training_rows(tokenizer, examples, recipe.training.get("max_length", 512))
     say(
         f"{counts['rows']} rows, {counts['answer_tokens']} answer tokens, none masked out",
         is_first(),
     )
-    if is_first():
+    check_room(model, f"base {recipe.base!r}", pairs)
+    model = adapted(model.to(args.device), recipe)
+    answers = int(examples.drawn.shape[1])
+    layout = _proven(model, tokenizer, recipe, pairs, answers)
+    job = _Job(
+        recipe, folder, run, placement, args, model, tokenizer, rows, counts, answers, layout
+    )
+    if not is_first():
+        return _run(job)
+    with working_in(folder):
+        done = finished(folder, run) if resume else None
+        if done is not None:  # by another process, while this one was loading
+            return done
         begin(folder, run, resume)
+        return _run(job)
 
-    import torch
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be trained, checked and loaded."""
+
+    recipe: Recipe
+    folder: Path
+    run: dict[str, Any]
+    placement: Placement
+    args: Any
+    model: Any
+    tokenizer: Any
+    rows: Any
+    counts: dict[str, int]
+    answers: int
+    layout: Layout
+
+    @property
+    def trees(self) -> bool:
+        return self.answers > 1 and self.layout.tree
+
+
+def _trainer(job: _Job, clock: Clock) -> Any:
     from transformers import PrinterCallback
 
-    clock = Clock()
-    answered = {label for row in rows["labels"] for label in row} - {IGNORED}
-    silent = silent_words(model.get_output_embeddings().weight, answered) if lora is None else None
-    trainer = trainer_class(recipe.muon_learning_rate, silent)(
-        model=model,
-        args=args,
-        train_dataset=rows,
-        processing_class=tokenizer,
-        peft_config=lora,
-        data_collator=TreeCollator(tokenizer.pad_token_id) if has_trees(examples) else None,
+    silent, collator = None, None
+    if job.answers > 1:
+        collator = (TreeCollator if job.trees else RowCollator)(job.tokenizer.pad_token_id)
+    if job.recipe.lora is None and job.layout.bare_head:
+        answered = {label for row in job.rows["labels"] for label in row} - {IGNORED}
+        silent = silent_words(job.model.get_output_embeddings().weight, answered)
+    trainer = trainer_class(
+        job.recipe.muon_learning_rate,
+        silent,
+        bare_head=job.layout.bare_head,
+        answers=1 if job.trees else job.answers,
+    )(
+        model=job.model,
+        args=job.args,
+        train_dataset=job.rows,
+        processing_class=job.tokenizer,
+        data_collator=collator,
         callbacks=[progress(clock)],
     )
     trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _run(job: _Job) -> dict[str, Any]:
+    """Train, save, and return the record; see `train`."""
+    import torch
+
+    recipe, folder, clock = job.recipe, job.folder, Clock()
+    trainer = _trainer(job, clock)
     checkpoint = last_checkpoint(folder / CHECKPOINTS)
     if checkpoint:
         say(f"resuming from {checkpoint.name}", is_first())
-    with stay_awake(), _threads(recipe, placement) as threads:
+    with stay_awake(), _threads(recipe, job.placement) as threads:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.wait_for_everyone()
     loss_curve = [
         [entry["step"], entry["loss"]] for entry in trainer.state.log_history if "loss" in entry
     ]
-    record = run | {
-        "placement": asdict(placement),
+    record = job.run | {
+        "placement": asdict(job.placement),
         "arithmetic": {
             "instruction_set": torch.backends.cpu.get_cpu_capability(),
             "threads": threads,
         },
+        "layout": {"shared_prefix": job.trees, "bare_head": job.layout.bare_head},
         "world_size": trainer.args.world_size,
         "versions": _versions(),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        **counts,
+        "parameters": sum(p.numel() for p in job.model.parameters()),
+        **job.counts,
         "steps": trainer.state.global_step,
         "resumed_from": checkpoint.name if checkpoint else None,
         **clock.read(),
@@ -145,10 +198,34 @@ def train(
         "final_loss": loss_curve[-1][1] if loss_curve else None,
     }
     if is_first():
-        _save(trainer.model, tokenizer, recipe, folder / MODEL)
+        _save(trainer.model, job.tokenizer, recipe, folder / MODEL)
         write_json(folder / RECORD, record)
         remove(folder / CHECKPOINTS)
     return record
+
+
+def _proven(
+    model: Any, tokenizer: Any, recipe: Recipe, pairs: Sequence[Pair], answers: int
+) -> Layout:
+    """Return how the base may be trained, and say what it cannot do.
+
+    Raises
+    ------
+    InputError
+        Padding changes what it computes, so that rows cannot share a batch.
+    """
+    name = f"base {recipe.base!r}"
+    layout = prove_layout(model, pairs, tokenizer.pad_token_id, name)
+    shares = answers > 1
+    if not layout.padded and not (shares and layout.tree):
+        raise InputError(f"{name}: padding changes its answers, so it cannot be trained in batches")
+    if shares and not layout.tree:
+        say(
+            f"{name}: answers cannot share their prompt ({layout.reason}); each has a row of its "
+            "own, with the same loss for more work",
+            is_first(),
+        )
+    return layout
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -199,7 +276,12 @@ def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
 
 def _save(model: Any, tokenizer: Any, recipe: Recipe, folder: Path) -> None:
     if recipe.lora is not None:
-        model.peft_config["default"].base_model_name_or_path = recipe.base
+        # A folder by its absolute path: a relative one could be taken for an id of the Hub.
+        local = Path(recipe.base).is_dir()
+        name, revision = (recipe.base, None) if local else split_revision(recipe.base)
+        config = model.peft_config["default"]
+        config.base_model_name_or_path = str(Path(name).resolve()) if local else name
+        config.revision = revision
     with replacing(folder) as aside:
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
