@@ -7,6 +7,7 @@ import transformers as T
 
 from eisv_lumen.expression.law import EXPRESSIONS
 from eisv_lumen.teacher.data.examples import Examples, answer_ids, prompt_ids
+from eisv_lumen.teacher.evaluation.generate import generate
 from eisv_lumen.teacher.evaluation.score import answer_log_probs, expression_pmf
 from eisv_lumen.teacher.models.layout import prove_layout
 from eisv_lumen.teacher.models.load import Placement, Teacher
@@ -158,3 +159,14 @@ def test_the_loss_of_training_is_by_the_models_own_logits(family, draws, tmp_pat
     assert record["answer_tokens"] == len(losses)
     assert record["final_loss"] == pytest.approx(np.mean(losses), rel=1e-3)
     assert record["layout"]["shared_prefix"] == (draws > 1 and FAMILIES[family][3])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_greedy_answers_do_not_depend_on_the_batch(family):
+    """Padding on the left, too, leaves a model's answers alone, or there is none."""
+    teacher = Teacher(build(family), TOKENIZER, Placement("cpu", "float32", "test"))
+    one, all_ = (
+        generate(teacher, PROMPTS, temperature=0, batch_size=size, max_new_tokens=8)
+        for size in (1, 3)
+    )
+    assert one == all_
