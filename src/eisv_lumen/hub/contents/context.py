@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ...core.errors import InputError
 
-__all__ = ["Material", "check_root", "without_paths"]
+__all__ = ["Material", "check_root", "default_root", "without_paths"]
 
 _ABSOLUTE: Final = re.compile(
     r"""(?<![^\s'"=(,\[])          # where a word begins
@@ -18,6 +18,13 @@ _ABSOLUTE: Final = re.compile(
     (?=[^\s/\\])                  # but not the last name""",
     re.VERBOSE,
 )
+
+
+def default_root() -> Path:
+    """Return where templates, Spaces and results are: the checkout, else the installed package."""
+    package = Path(__file__).parents[2]
+    checkout = package.parents[1]
+    return checkout if (checkout / "spaces").is_dir() else package / "_templates"
 
 
 def check_root(root: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,12 @@ def train(
         say(f"{folder}: already trained", is_first())
         return done
     say(f"device {placement.device}, {placement.dtype}: {placement.reason}", is_first())
+    if "ACCELERATE_USE_CPU" in os.environ and "WORLD_SIZE" not in os.environ:
+        say(
+            "accelerate launch started one process; for several: torchrun --nproc_per_node N -m "
+            "eisv_lumen.cli teacher train ...",
+            True,
+        )
     frozen = placement.dtype if recipe.lora is not None else "float32"
     model, tokenizer = load_base(
         recipe.base, recipe.data.style, recipe.seed, recipe.model, dtype=frozen
@@ -239,6 +246,10 @@ def check_recipe(recipe: Recipe) -> None:
     sft_config(recipe, output_dir=CHECKPOINTS, bf16=False, use_cpu=True)
     lora_config(recipe)
     check_model_fields(recipe)
+    if "trackio" in recipe.training.get("report_to", "none") and find_spec("trackio") is None:
+        raise InputError(
+            f"{recipe.where}, training.report_to: trackio is not installed; `pip install trackio`"
+        )
     for name in ("activation_checkpointing", "gradient_checkpointing"):
         if recipe.data.draws > 1 and recipe.training.get(name):
             raise InputError(
@@ -249,6 +260,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
     defaults = {
+        "report_to": "none",
         "logging_steps": 50,
         "save_strategy": "steps",
         "save_steps": 500,
@@ -265,7 +277,6 @@ def _arguments(recipe: Recipe, folder: Path, placement: Placement) -> Any:
         bf16=placement.dtype == "bfloat16",
         use_cpu=placement.device == "cpu",
         packing=False,
-        report_to="none",
         push_to_hub=False,
         disable_tqdm=True,
         max_length=None,  # `training_rows` refuses what is too long; nothing is truncated
