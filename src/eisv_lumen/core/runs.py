@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from filelock import FileLock, Timeout
+
 from .errors import InputError
 from .files import read_json, write_json
 
@@ -32,6 +34,7 @@ __all__ = [
     "remove",
     "replacing",
     "weights_sha256",
+    "working_in",
 ]
 
 RECORD: Final = "training.json"
@@ -42,6 +45,8 @@ STATE: Final = "trainer_state.json"
 _RUN: Final = "run.json"
 RUN_NAMES: Final = (_RUN, RECORD, MODEL, CHECKPOINTS)
 """What a run writes to its folder."""
+_LOCK: Final = ".lock"
+_PID: Final = ".pid"
 
 
 def is_first() -> bool:
@@ -99,6 +104,43 @@ def begin(folder: Path, run: dict[str, Any], resume: bool) -> None:
         for name in (CHECKPOINTS, MODEL):
             remove(folder / name)
     write_json(folder / _RUN, run)
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder for the length of the block.
+
+    The operating system holds the lock, so it ends with the process, however that ends.
+
+    Raises
+    ------
+    InputError
+        Another run works in the folder, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / _LOCK, blocking=False)
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{folder}: another run works here (pid {_pid(folder)}); wait for it, or choose "
+            "another --out"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+    try:
+        (folder / _PID).write_text(str(os.getpid()), encoding="ascii")
+        yield
+    finally:
+        (folder / _PID).unlink(missing_ok=True)
+        lock.release()
+
+
+def _pid(folder: Path) -> str:
+    try:
+        return (folder / _PID).read_text("ascii").strip() or "unknown"
+    except (OSError, ValueError):
+        return "unknown"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
