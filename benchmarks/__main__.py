@@ -8,8 +8,8 @@ import json
 import sys
 from dataclasses import asdict
 
+from eisv_lumen.core.files import write_json
 from eisv_lumen.evaluation.report import installed_versions
-from eisv_lumen.files import write_json
 
 from .timing import Row, results_file
 

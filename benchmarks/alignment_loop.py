@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eisv_lumen.lvm.alignment.readings import Answers, Calibration
-from eisv_lumen.lvm.sequences import SequenceSet
+from eisv_lumen.lvm.alignment.records import Answers, Calibration
+from eisv_lumen.lvm.data.sequences import SequenceSet
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -11,24 +11,24 @@ import numpy as np
 import torch
 import uvicorn
 
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
 from eisv_lumen.lvm.alignment.articles import codes_of
-from eisv_lumen.lvm.alignment.calibrated import calibrated_gates
-from eisv_lumen.lvm.alignment.measure import calibrate, read
-from eisv_lumen.lvm.alignment.published import published_tests
-from eisv_lumen.lvm.alignment.readings import Answers
-from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
-from eisv_lumen.lvm.chunks import Chunks
-from eisv_lumen.lvm.decode import NearestText
-from eisv_lumen.lvm.index import ChunkIndex
-from eisv_lumen.lvm.model_files import wrap
+from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap
+from eisv_lumen.lvm.alignment.calibrated_gates import calibrated_gates
+from eisv_lumen.lvm.alignment.fit_and_read import calibrate, read
+from eisv_lumen.lvm.alignment.five_cat import published_tests
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask
+from eisv_lumen.lvm.alignment.records import Answers
+from eisv_lumen.lvm.data.chunks import Chunks
+from eisv_lumen.lvm.data.known_processes import ar1
+from eisv_lumen.lvm.data.sequences import SequenceSet
 from eisv_lumen.lvm.models import VectorModel
-from eisv_lumen.lvm.processes import ar1
-from eisv_lumen.lvm.recipe import load_recipe
-from eisv_lumen.lvm.sequences import SequenceSet
-from eisv_lumen.lvm.serve import Service
-from eisv_lumen.lvm.serve_app import create_app
-from eisv_lumen.lvm.train import build_model
+from eisv_lumen.lvm.predictors.load import wrap
+from eisv_lumen.lvm.serving.app import create_app
+from eisv_lumen.lvm.serving.decode import NearestText
+from eisv_lumen.lvm.serving.index import ChunkIndex
+from eisv_lumen.lvm.serving.service import Service
+from eisv_lumen.lvm.training.recipe import load_recipe
+from eisv_lumen.lvm.training.train import build_model
 
 from .alignment_loop import read_window
 from .timing import Row, best

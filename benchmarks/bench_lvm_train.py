@@ -13,12 +13,12 @@ import torch
 from torch.nn import functional as F
 from transformers import PrinterCallback, TrainerCallback
 
-from eisv_lumen.lvm.curriculum import attempts
-from eisv_lumen.lvm.processes import Process
-from eisv_lumen.lvm.recipe import load_recipe
-from eisv_lumen.lvm.table import WindowTable
-from eisv_lumen.lvm.train import build_model
-from eisv_lumen.lvm.trainer import LvmTrainer, training_arguments
+from eisv_lumen.lvm.data.known_processes import Process
+from eisv_lumen.lvm.data.window_tensors import WindowTable
+from eisv_lumen.lvm.training.curriculum import attempts
+from eisv_lumen.lvm.training.recipe import load_recipe
+from eisv_lumen.lvm.training.train import build_model
+from eisv_lumen.lvm.training.trainer import LvmTrainer, training_arguments
 
 from .timing import Row
 

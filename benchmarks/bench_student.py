@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 
 from eisv_lumen.expression.law import initial_laws
-from eisv_lumen.student.export import Net, make_student
 from eisv_lumen.student.fit import SCALES, NetRecipe, rows_of_laws
+from eisv_lumen.student.format import Net, make_student
 from eisv_lumen.student.reader import FORMAT, Student, checksum
-from eisv_lumen.trajectory.lumen_like import balanced_windows, summaries_like_real
+from eisv_lumen.trajectory.simulate.lumen_like import balanced_windows, summaries_like_real
 
 from .timing import Row
 

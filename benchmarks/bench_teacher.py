@@ -8,15 +8,15 @@ import numpy as np
 
 from eisv_lumen.expression.law import EXPRESSIONS, initial_laws
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.teacher.base_models import load_teacher
-from eisv_lumen.teacher.examples import draw_examples
-from eisv_lumen.teacher.generate import generate
-from eisv_lumen.teacher.prompt import render_windows
+from eisv_lumen.teacher.data.examples import draw_examples
+from eisv_lumen.teacher.evaluation.generate import generate
+from eisv_lumen.teacher.evaluation.score import answer_log_probs
+from eisv_lumen.teacher.models.load import load_teacher
+from eisv_lumen.teacher.prompt.messages import render_windows
 from eisv_lumen.teacher.recipe import Recipe
-from eisv_lumen.teacher.score import answer_log_probs
-from eisv_lumen.teacher.train import train
+from eisv_lumen.teacher.training.train import train
 from eisv_lumen.trajectory.series import concatenate
-from eisv_lumen.trajectory.synthetic import generate as windows_of
+from eisv_lumen.trajectory.simulate.synthetic import generate as windows_of
 
 from .timing import Row, best
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.anima_log import write_anima_db
-from eisv_lumen.trajectory.dataset import build, write_parquet
+from eisv_lumen.trajectory.dataset.schema import build, write_parquet
+from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
 from eisv_lumen.trajectory.sources.anima import read_anima
 from eisv_lumen.trajectory.sources.parquet import classify_file, write_states
 from eisv_lumen.trajectory.windows import STRIDE, WINDOW, classify, count_windows

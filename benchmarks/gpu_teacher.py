@@ -44,13 +44,13 @@ from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, Qwen3Config, Qwen3ForCausalLM
 
+from eisv_lumen.core.files import write_json
 from eisv_lumen.evaluation.report import installed_versions
-from eisv_lumen.files import write_json
-from eisv_lumen.teacher.data import recipe_corpora, recipe_examples
-from eisv_lumen.teacher.prompt import SYSTEM
+from eisv_lumen.teacher.data.shared_prefix import IGNORED
+from eisv_lumen.teacher.data.windows import recipe_corpora, recipe_examples
+from eisv_lumen.teacher.prompt.messages import SYSTEM
 from eisv_lumen.teacher.recipe import DataRecipe, Recipe, load_recipe, lora_config
-from eisv_lumen.teacher.train import train
-from eisv_lumen.teacher.tree import IGNORED
+from eisv_lumen.teacher.training.train import train
 
 from .timing import Row, results_file
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.files import check_file_place
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.files import check_file_place
 
 __all__ = ["Row", "best", "results_file"]
 

@@ -39,10 +39,10 @@ try:
     from huggingface_hub import HfApi
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
-    from eisv_lumen.errors import InputError
-    from eisv_lumen.hub.retry import Backoff, patiently
+    from eisv_lumen.core.errors import InputError
+    from eisv_lumen.hub.publishing.retry import Backoff, patiently
     from eisv_lumen.teacher.recipe import load_recipe
-    from eisv_lumen.teacher.train import check_recipe
+    from eisv_lumen.teacher.training.train import check_recipe
 except ModuleNotFoundError:
     sys.exit(
         "train_teacher: eisv_lumen is not installed; give the address of its wheel: --with "

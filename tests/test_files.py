@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eisv_lumen import eisv
-from eisv_lumen.errors import InputError
-from eisv_lumen.files import (
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.files import (
     atomic_path,
     check_file_place,
     json_bytes,

@@ -15,7 +15,7 @@ from benchmarks.gpu_teacher import (
     packed_losses,
     packs,
 )
-from eisv_lumen.files import read_json
+from eisv_lumen.core.files import read_json
 
 
 def test_the_loss_of_packed_examples_is_that_of_padded_ones():

@@ -6,21 +6,21 @@ import sys
 from pathlib import Path
 
 import eisv_lumen
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 
 ROOT = Path(eisv_lumen.__file__).parent
 FLOORS = {
-    "errors": 0, "files": 0, "run_folder": 0, "eisv": 1, "expression": 1, "trajectory": 2,
-    "evaluation": 2, "teacher": 3, "hub": 3, "lvm": 3, "cluster": 3, "student": 4, "demo": 4,
-    "cli": 5,
+    "core": 0, "eisv": 1, "expression": 1, "trajectory": 2,
+    "evaluation": 2, "study": 3, "teacher": 3, "hub": 3, "lvm": 3, "cluster": 3, "student": 4,
+    "demo": 4, "cli": 5,
 }  # fmt: skip
 
 MOST_LINES = 300
 LONGER = {
     "student/reader.py": "stands alone: it is published as one file, of the standard library",
-    "trajectory/kernel.py": "one loop, and what it calls: numba compiles it in one piece",
+    "trajectory/rules/kernel.py": "one loop, and what it calls: numba compiles it in one piece",
     "trajectory/windows.py": "one walk over a series, whole and in batches: they share its checks",
-    "trajectory/dataset.py": "the schema, and the one way to write and read it",
+    "trajectory/dataset/schema.py": "the schema, and the one way to write and read it",
 }
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.files import write_json
-from eisv_lumen.run_folder import (
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.files import write_json
+from eisv_lumen.core.runs import (
     CHECKPOINTS,
     MODEL,
     RECORD,

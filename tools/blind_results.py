@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
+from eisv_lumen.core.files import write_json
 from eisv_lumen.evaluation.report import (
     DecodedResult,
     Decoding,
@@ -28,20 +29,19 @@ from eisv_lumen.evaluation.report import (
 from eisv_lumen.expression.coherence import percentile_interval, resample_counts
 from eisv_lumen.expression.law import COHERENCE, ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.files import write_json
-from eisv_lumen.teacher.base_models import load_teacher
-from eisv_lumen.teacher.data import (
+from eisv_lumen.teacher.data.windows import (
     Corpus,
     read_corpus,
     recipe_corpora,
     recipe_examples,
     target_laws,
 )
-from eisv_lumen.teacher.evaluate import teacher_report
+from eisv_lumen.teacher.evaluation.evaluate import teacher_report
+from eisv_lumen.teacher.evaluation.score import expression_pmf
+from eisv_lumen.teacher.models.load import load_teacher
 from eisv_lumen.teacher.recipe import DataRecipe, load_recipe
-from eisv_lumen.teacher.score import expression_pmf
-from eisv_lumen.teacher.train import train
-from eisv_lumen.trajectory.lumen_like import balanced_summaries, summaries_like_real
+from eisv_lumen.teacher.training.train import train
+from eisv_lumen.trajectory.simulate.lumen_like import balanced_summaries, summaries_like_real
 from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
 
 ROOT = Path(__file__).parents[1]

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from eisv_lumen.core.files import write_text
 from eisv_lumen.expression.vocabulary import REAL_MIX, SHAPES
-from eisv_lumen.files import write_text
-from eisv_lumen.trajectory.distances import energy_distance, ks_each, scaled
-from eisv_lumen.trajectory.lumen_like import lumen_like
+from eisv_lumen.study.process_distances import energy_distance, ks_each, scaled
+from eisv_lumen.trajectory.simulate.lumen_like import lumen_like
 from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
 from eisv_lumen.trajectory.windows import classify, summarize
 

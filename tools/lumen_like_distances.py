@@ -22,18 +22,13 @@ from fit_lumen_like import AGREEMENT, SETTLED_TO_CONVERGENCE
 from sklearn.ensemble import RandomForestClassifier
 
 from eisv_lumen import __version__
+from eisv_lumen.core.files import write_json
 from eisv_lumen.expression.vocabulary import REAL_MIX, SHAPES
-from eisv_lumen.files import write_json
-from eisv_lumen.trajectory.distances import (
-    energy_distance,
-    ks_each,
-    scaled,
-    two_sample_auc,
-)
-from eisv_lumen.trajectory.lumen_like import lumen_like, round_as_real, summaries_like_real
+from eisv_lumen.study.process_distances import energy_distance, ks_each, scaled, two_sample_auc
 from eisv_lumen.trajectory.series import concatenate
+from eisv_lumen.trajectory.simulate.lumen_like import lumen_like, round_as_real, summaries_like_real
+from eisv_lumen.trajectory.simulate.synthetic import generate
 from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
-from eisv_lumen.trajectory.synthetic import generate
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS, classify, label_each
 
 N_WINDOWS = 20_000

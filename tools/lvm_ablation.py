@@ -19,21 +19,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eisv_lumen.core.files import write_json
 from eisv_lumen.evaluation.report import provenance
-from eisv_lumen.files import write_json
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask_plainly
 from eisv_lumen.lvm.alignment.articles import Article, Floats, codes_of, unit
+from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap
+from eisv_lumen.lvm.alignment.fit_and_read import calibrate, read
 from eisv_lumen.lvm.alignment.floors import lag_cosines
-from eisv_lumen.lvm.alignment.measure import calibrate, read
-from eisv_lumen.lvm.alignment.ranking import fit_logit, identify
-from eisv_lumen.lvm.alignment.readings import LAG_CENTRED, Answers, Readings
+from eisv_lumen.lvm.alignment.identification import fit_logit, identify
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask_plainly
+from eisv_lumen.lvm.alignment.records import LAG_CENTRED, Answers, Readings
 from eisv_lumen.lvm.alignment.report import rounded
-from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
-from eisv_lumen.lvm.model_files import predictor
+from eisv_lumen.lvm.data.splits import take_corpus
 from eisv_lumen.lvm.models import Ranker, load_predictor
-from eisv_lumen.lvm.recipe import load_recipe
-from eisv_lumen.lvm.splits import take_corpus
-from eisv_lumen.lvm.train import train
+from eisv_lumen.lvm.predictors.load import predictor
+from eisv_lumen.lvm.training.recipe import load_recipe
+from eisv_lumen.lvm.training.train import train
 
 from .lvm_claim import CORPORA
 from .lvm_results import MODELS, OUT, SEEDS, Run, say, sets, training_set

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from eisv_lumen.evaluation.report import provenance
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask_plainly
 from eisv_lumen.lvm.alignment.articles import Article, codes_of
-from eisv_lumen.lvm.alignment.measure import calibrate, read
-from eisv_lumen.lvm.alignment.readings import COPY, LAG, LAG_CENTRED, Answers
-from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
-from eisv_lumen.lvm.model_files import predictor
-from eisv_lumen.lvm.sequences import SequenceSet
-from eisv_lumen.lvm.splits import take_corpus
+from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap
+from eisv_lumen.lvm.alignment.fit_and_read import calibrate, read
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask_plainly
+from eisv_lumen.lvm.alignment.records import COPY, LAG, LAG_CENTRED, Answers
+from eisv_lumen.lvm.data.sequences import SequenceSet
+from eisv_lumen.lvm.data.splits import take_corpus
+from eisv_lumen.lvm.predictors.load import predictor
 
 CORPORA = ("wiki", "kjv", "pydoc")
 BEFORE = {"wiki": 0.18, "kjv": 0.19, "pydoc": 0.12}

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from eisv_lumen.core.files import read_json
 from eisv_lumen.evaluation.report import provenance
-from eisv_lumen.files import read_json
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
-from eisv_lumen.lvm.alignment.published import published_tests
-from eisv_lumen.lvm.baselines import baseline, oracle
-from eisv_lumen.lvm.diagnostics import narrative_delta, next_token_delta
-from eisv_lumen.lvm.model_files import predictor
-from eisv_lumen.lvm.processes import Process
-from eisv_lumen.lvm.sequences import SequenceSet
-from eisv_lumen.lvm.splits import take_corpus
+from eisv_lumen.lvm.alignment.five_cat import published_tests
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask
+from eisv_lumen.lvm.data.diagnostics import narrative_delta, next_token_delta
+from eisv_lumen.lvm.data.known_processes import Process
+from eisv_lumen.lvm.data.sequences import SequenceSet
+from eisv_lumen.lvm.data.splits import take_corpus
+from eisv_lumen.lvm.predictors.baselines import baseline, oracle
+from eisv_lumen.lvm.predictors.load import predictor
 
 from .lvm_claim import CORPORA
 

@@ -30,20 +30,20 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from eisv_lumen.core.files import read_json, write_json
 from eisv_lumen.evaluation.report import provenance
-from eisv_lumen.files import read_json, write_json
-from eisv_lumen.lvm.alignment.answers import Predictor
+from eisv_lumen.lvm.alignment.align import align
+from eisv_lumen.lvm.alignment.predictions import Predictor
 from eisv_lumen.lvm.alignment.report import rounded, write_alignment
-from eisv_lumen.lvm.alignment.run import align
-from eisv_lumen.lvm.baselines import baseline, shuffled_articles
-from eisv_lumen.lvm.build import RECUT
-from eisv_lumen.lvm.model_files import facts_of, predictor
-from eisv_lumen.lvm.processes import ROTATION, Process, ar1
-from eisv_lumen.lvm.recipe import Recipe, load_recipe
-from eisv_lumen.lvm.sequences import SequenceSet
-from eisv_lumen.lvm.splits import subsample, take_corpus
-from eisv_lumen.lvm.storage import read_sequences
-from eisv_lumen.lvm.train import train
+from eisv_lumen.lvm.data.build import RECUT
+from eisv_lumen.lvm.data.known_processes import ROTATION, Process, ar1
+from eisv_lumen.lvm.data.sequences import SequenceSet
+from eisv_lumen.lvm.data.splits import subsample, take_corpus
+from eisv_lumen.lvm.data.storage import read_sequences
+from eisv_lumen.lvm.predictors.baselines import baseline, shuffled_articles
+from eisv_lumen.lvm.predictors.load import facts_of, predictor
+from eisv_lumen.lvm.training.recipe import Recipe, load_recipe
+from eisv_lumen.lvm.training.train import train
 
 from .lvm_claim import CORPORA, claim
 from .lvm_margins import margins, orders

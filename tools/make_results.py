@@ -13,12 +13,12 @@ from pathlib import Path
 
 from eisv_lumen.evaluation.report import write_report
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.teacher.data import Corpus, read_corpus, recipe_corpora, recipe_examples
-from eisv_lumen.teacher.evaluate import teacher_report
-from eisv_lumen.teacher.prompt import render_windows
+from eisv_lumen.teacher.data.windows import Corpus, read_corpus, recipe_corpora, recipe_examples
+from eisv_lumen.teacher.evaluation.evaluate import teacher_report
+from eisv_lumen.teacher.prompt.messages import render_windows
 from eisv_lumen.teacher.recipe import load_recipe
-from eisv_lumen.teacher.train import train
-from eisv_lumen.trajectory.dataset import synthesize, windows_from_table
+from eisv_lumen.teacher.training.train import train
+from eisv_lumen.trajectory.dataset.schema import synthesize, windows_from_table
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "lumen_real_windows.jsonl"

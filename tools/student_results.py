@@ -13,22 +13,22 @@ from typing import Any
 
 import numpy as np
 
+from eisv_lumen.core.files import atomic_path, write_json
 from eisv_lumen.evaluation.report import EvalReport, provenance, read_report, write_report
 from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.files import atomic_path, write_json
-from eisv_lumen.student.answers import answers_name
-from eisv_lumen.student.asked import READING, ask
 from eisv_lumen.student.distil import DistilRecipe, distil, distil_law
 from eisv_lumen.student.evaluate import exact_report, kl_rows
-from eisv_lumen.student.export import read_student, row_laws, summary_laws
-from eisv_lumen.student.forests import READERS, fit_study_forests, read_shapes
-from eisv_lumen.teacher.base_models import load_teacher
-from eisv_lumen.teacher.data import target_laws
-from eisv_lumen.teacher.prompt import render_summaries
-from eisv_lumen.teacher.score import expression_pmf
-from eisv_lumen.trajectory.dataset import synthesize, windows_from_table
-from eisv_lumen.trajectory.lumen_like import (
+from eisv_lumen.student.format import read_student, row_laws, summary_laws
+from eisv_lumen.student.queries import READING, ask
+from eisv_lumen.student.teacher_cache import answers_name
+from eisv_lumen.study.forests import READERS, fit_study_forests, read_shapes
+from eisv_lumen.teacher.data.windows import target_laws
+from eisv_lumen.teacher.evaluation.score import expression_pmf
+from eisv_lumen.teacher.models.load import load_teacher
+from eisv_lumen.teacher.prompt.messages import render_summaries
+from eisv_lumen.trajectory.dataset.schema import synthesize, windows_from_table
+from eisv_lumen.trajectory.simulate.lumen_like import (
     balanced_windows,
     summaries_like_real,
     synthetic_summaries,

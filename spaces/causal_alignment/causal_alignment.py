@@ -14,14 +14,14 @@ import numpy as np
 
 from .ablations import ABLATIONS, ablate, backward
 from .articles import articles_of_examples, codes_of
-from .calibrated import calibrated_gates
-from .crossfit import cross_read
+from .bootstrap import ArticleBootstrap
+from .calibrated_gates import calibrated_gates
+from .cross_fit import cross_read
+from .fit_and_read import read
+from .five_cat import ROLLOUT_STEPS, published_tests
 from .floors import Floors
-from .measure import read
-from .published import ROLLOUT_STEPS, published_tests
-from .ranking import Identified
-from .readings import Answers
-from .resampling import ArticleBootstrap
+from .identification import Identified
+from .records import Answers
 
 _DESCRIPTION = """
 A model reads the vectors of K consecutive chunks of an article and predicts the vector of the next.

@@ -7,10 +7,10 @@ from functools import cache
 
 from folder import Report, reports
 
-from eisv_lumen.evaluation.protocol import INHERITED
-from eisv_lumen.evaluation.published import composition
 from eisv_lumen.evaluation.report import DecodedResult, Decoding, EvalReport
-from eisv_lumen.evaluation.standing import perfect_imitation
+from eisv_lumen.evaluation.scoring import INHERITED
+from eisv_lumen.study.distance_to_perfect import perfect_imitation
+from eisv_lumen.study.published import composition
 
 __all__ = [
     "at",

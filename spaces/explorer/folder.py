@@ -10,7 +10,7 @@ from speakers import Speaker, VoiceSpeaker, find_students, find_teachers
 from uploads import read_series
 
 from eisv_lumen.evaluation.report import EvalReport
-from eisv_lumen.hub.render import load_results
+from eisv_lumen.hub.cards.render import load_results
 from eisv_lumen.trajectory.series import Series
 
 __all__ = ["HERE", "Report", "example_names", "load_example", "reports", "speakers"]

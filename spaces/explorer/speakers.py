@@ -10,16 +10,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.files import read_json
 from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.lumen import to_primitives
 from eisv_lumen.expression.vocabulary import SHAPES, pattern_of
-from eisv_lumen.files import read_json
-from eisv_lumen.student.export import read_student
-from eisv_lumen.teacher.base_models import load_teacher
-from eisv_lumen.teacher.generate import generate
-from eisv_lumen.teacher.prompt import Invalid, parse, render_windows
-from eisv_lumen.trajectory.explain import derivatives
+from eisv_lumen.student.format import read_student
+from eisv_lumen.teacher.evaluation.generate import generate
+from eisv_lumen.teacher.models.load import load_teacher
+from eisv_lumen.teacher.prompt.messages import Invalid, parse, render_windows
+from eisv_lumen.trajectory.rules.explain import derivatives
 from eisv_lumen.trajectory.series import Windows
 
 __all__ = [

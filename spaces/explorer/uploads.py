@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.sources import read_source
 from eisv_lumen.trajectory.sources.parquet import row_count

@@ -10,9 +10,9 @@ from speakers import Said, Speaker, one_window
 from window import View
 from words import SHAPE_MEANS
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.coherence import coherence
-from eisv_lumen.trajectory.explain import Condition, Explanation, Rule
+from eisv_lumen.trajectory.rules.explain import Condition, Explanation, Rule
 
 __all__ = ["rules", "say", "verdict"]
 

@@ -10,8 +10,8 @@ from parts import cards, figure, legend
 from words import DIMENSIONS, plain
 
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.explain import Explanation, derivatives, explain
-from eisv_lumen.trajectory.rules import RATE_LIMIT
+from eisv_lumen.trajectory.rules.explain import Explanation, derivatives, explain
+from eisv_lumen.trajectory.rules.thresholds import RATE_LIMIT
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.windows import STRIDE, WINDOW, classify
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eisv_lumen.trajectory.rules import BASIN_RANGE, DRIFT_LIMIT, RATE_LIMIT, SPIKE_RANGE
+from eisv_lumen.trajectory.rules.thresholds import BASIN_RANGE, DRIFT_LIMIT, RATE_LIMIT, SPIKE_RANGE
 
 __all__ = ["DIMENSIONS", "SHAPE_MEANS", "plain"]
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .errors import InputError
+    from .core.errors import InputError
     from .expression.coherence import coherence
     from .expression.law import ExpressionLaw
     from .expression.vocabulary import SHAPES

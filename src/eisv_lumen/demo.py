@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .errors import InputError
+from .core.errors import InputError
+from .core.files import write_bytes, write_json
 from .evaluation.report import EvalReport, write_report
 from .expression.vocabulary import SHAPES
-from .files import write_bytes, write_json
 from .trajectory.series import Windows
 from .trajectory.windows import WINDOW
 
@@ -83,12 +83,12 @@ def run_demo(
     InputError
         The disk is full, or `out` holds another run.
     """
-    from .teacher.data import target_laws
-    from .teacher.evaluate import teacher_report
-    from .teacher.examples import draw_examples
-    from .teacher.prompt import render_windows
+    from .teacher.data.examples import draw_examples
+    from .teacher.data.windows import target_laws
+    from .teacher.evaluation.evaluate import teacher_report
+    from .teacher.prompt.messages import render_windows
     from .teacher.recipe import load_recipe
-    from .teacher.train import train
+    from .teacher.training.train import train
 
     folder, amount = Path(out), size or DemoSize()
     clock = _Clock(say)
@@ -131,7 +131,7 @@ def run_demo(
 
 def _claim(folder: Path, run: dict[str, Any]) -> None:
     """Refuse a folder that holds a demo with other settings, or something else."""
-    from .files import read_json
+    from .core.files import read_json
 
     mark = folder / "demo.json"
     if mark.is_file():
@@ -144,7 +144,7 @@ def _claim(folder: Path, run: dict[str, Any]) -> None:
 
 
 def _log(path: Path, n_states: int, seed: int) -> Path:
-    from .trajectory.anima_log import write_anima_db
+    from .trajectory.simulate.anima_log import write_anima_db
 
     if not path.is_file():
         write_anima_db(path, n_states, seed=seed)
@@ -155,9 +155,9 @@ def _dataset(
     log: Path, folder: Path, size: DemoSize, seed: int, say: Say
 ) -> tuple[Windows, Windows, dict[str, Any]]:
     """Read the log, write the dataset; return balanced windows to train and to test on."""
-    from .trajectory.blending import blend
-    from .trajectory.dataset import synthesize, windows_from_table, write_together
-    from .trajectory.lengths import config_name, split_lengths
+    from .trajectory.dataset.blend import blend
+    from .trajectory.dataset.configs import config_name, split_lengths
+    from .trajectory.dataset.schema import synthesize, windows_from_table, write_together
     from .trajectory.sources.anima import read_anima
 
     source = read_anima(log)
@@ -215,7 +215,7 @@ def _student(
     """Distil the teacher, and score the student exactly on the windows kept from both."""
     from .student.distil import DistilRecipe, distil
     from .student.evaluate import exact_report
-    from .student.export import read_student, row_laws
+    from .student.format import read_student, row_laws
 
     out = folder / "student"
     asked = DistilRecipe(per_shape=size.laws_per_shape, windows=9 * size.laws_per_shape)
@@ -238,7 +238,7 @@ def _student(
 
 
 def _draw(report: EvalReport, folder: Path) -> None:
-    from .hub.figures import by_shape, by_temperature
+    from .hub.figures.style import by_shape, by_temperature
 
     write_bytes(folder / "by_temperature.svg", by_temperature(report))
     write_bytes(folder / "by_shape.svg", by_shape(report))
@@ -246,10 +246,10 @@ def _draw(report: EvalReport, folder: Path) -> None:
 
 def _publish(folder: Path, root: Path, say: Say) -> None:
     from . import __version__
-    from .hub.contents import build_contents
-    from .hub.material import Material
-    from .hub.plan import make_plan
-    from .hub.publish import to_folder
+    from .hub.contents.build import build_contents
+    from .hub.contents.context import Material
+    from .hub.publishing.plan import make_plan
+    from .hub.publishing.publish import to_folder
 
     contents = build_contents(Material(root, "eisv-lumen", folder))
     plan = make_plan(contents, version=__version__, tag=None)

@@ -12,8 +12,8 @@ import pytest
 
 from eisv_lumen.cli import main
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.anima_log import write_anima_db
-from eisv_lumen.trajectory.dataset import read_table
+from eisv_lumen.trajectory.dataset.schema import read_table
+from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
 
 
 @dataclass

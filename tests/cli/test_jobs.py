@@ -13,8 +13,8 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from hub_double import TOKEN, HubDouble, environment  # noqa: E402
 
-from eisv_lumen.files import read_json  # noqa: E402
-from eisv_lumen.teacher.base_models import load_teacher  # noqa: E402
+from eisv_lumen.core.files import read_json  # noqa: E402
+from eisv_lumen.teacher.models.load import load_teacher  # noqa: E402
 
 SCRIPT = Path(__file__).parents[2] / "jobs" / "train_teacher.py"
 WHEEL = "https://huggingface.co/spaces/ada/explorer/resolve/main/eisv_lumen-0.1.0-py3-none-any.whl"

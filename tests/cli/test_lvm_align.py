@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from eisv_lumen.cli.lvm import app
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.lvm.alignment.report import read_alignment, write_alignment
-from eisv_lumen.lvm.processes import ROTATION
-from eisv_lumen.lvm.storage import write_sequences
+from eisv_lumen.lvm.data.known_processes import ROTATION
+from eisv_lumen.lvm.data.storage import write_sequences
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ from typer.testing import CliRunner, Result
 
 from eisv_lumen.cli import app as everything
 from eisv_lumen.cli.lvm import app
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.lvm.alignment.report import read_alignments
 from eisv_lumen.lvm.alignment.table import COMPARED, compare_rows
+from eisv_lumen.lvm.data.storage import read_sequences
+from eisv_lumen.lvm.data.texts import TEXTS
 from eisv_lumen.lvm.demo import meaning
 from eisv_lumen.lvm.models import load_predictor
-from eisv_lumen.lvm.predict import predict
-from eisv_lumen.lvm.storage import read_sequences
-from eisv_lumen.lvm.texts import TEXTS
+from eisv_lumen.lvm.predictors.predict import predict
 
 pytest.importorskip("sentence_transformers")
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from eisv_lumen.cli import _GROUPS, app
-from eisv_lumen.trajectory.anima_log import write_anima_db
+from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

@@ -16,9 +16,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from hub_double import TOKEN, HubDouble, Repo, environment  # noqa: E402
 
-from eisv_lumen.hub.contents import PARTS, left_out  # noqa: E402
-from eisv_lumen.hub.material import Material  # noqa: E402
-from eisv_lumen.trajectory.dataset import build, write_parquet  # noqa: E402
+from eisv_lumen.hub.contents.build import PARTS, left_out  # noqa: E402
+from eisv_lumen.hub.contents.context import Material  # noqa: E402
+from eisv_lumen.trajectory.dataset.schema import build, write_parquet  # noqa: E402
 from eisv_lumen.trajectory.sources import read_source  # noqa: E402
 
 SPACE = "spaces/eisv_coherence"
@@ -112,7 +112,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert done.stdout == ""
 
 
-SYNC = "import typer; from eisv_lumen.cli.sync import sync; typer.run(sync)"
+SYNC = "import typer; from eisv_lumen.cli.data.sync import sync; typer.run(sync)"
 
 
 def to_sync(hub: HubDouble, folder: Path) -> tuple[Repo, list[str]]:

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from eisv_lumen.cluster.build import build_windows
 from eisv_lumen.cluster.workers import hire
-from eisv_lumen.errors import InputError
-from eisv_lumen.trajectory.dataset import build, read_table, write_parquet
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.trajectory.dataset.schema import build, read_table, write_parquet
 from eisv_lumen.trajectory.sources.governance import read_governance
 from eisv_lumen.trajectory.sources.parquet import read_states
 

@@ -15,8 +15,8 @@ from hub_double import READER, TOKEN, HubDouble, environment
 from huggingface_hub import HfApi, constants
 
 from eisv_lumen.cluster.storage import find
-from eisv_lumen.errors import InputError
-from eisv_lumen.trajectory.dataset import build, write_parquet
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.trajectory.dataset.schema import build, write_parquet
 from eisv_lumen.trajectory.sources.parquet import read_states
 
 MODULE = [sys.executable, "-m", "eisv_lumen.cli", "cluster"]

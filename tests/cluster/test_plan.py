@@ -5,7 +5,7 @@ import json
 import pytest
 
 from eisv_lumen.cluster.plan import plan_run, read_rates
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 
 BUILT = {
     "windows": 100, "states": 1_000, "bytes_in": 50_000, "bytes_scratch": 60_000,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.compare import compare
 from eisv_lumen.evaluation.report import DecodedResult, Decoding, EvalReport, Metric, provenance
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.baselines import (
     constant,
     feedback,
@@ -12,8 +12,8 @@ from eisv_lumen.evaluation.baselines import (
     random_speaker,
 )
 from eisv_lumen.evaluation.exact import exact_result
-from eisv_lumen.evaluation.protocol import DECODINGS, INHERITED, Spoken, score
 from eisv_lumen.evaluation.report import Decoding
+from eisv_lumen.evaluation.scoring import DECODINGS, INHERITED, Spoken, score
 from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.vocabulary import AFFINE_TOKENS, REAL_MIX, SHAPES, pattern_of
 

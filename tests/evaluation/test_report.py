@@ -3,19 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.baselines import feedback, random_speaker
 from eisv_lumen.evaluation.exact import exact_reports
 from eisv_lumen.evaluation.gates import calibrated_gates, go_no_go, published_gates
-from eisv_lumen.evaluation.published import published_reports
-from eisv_lumen.evaluation.report import (
-    Decoding,
-    Metric,
-    read_report,
-    read_reports,
-    write_report,
-)
-from eisv_lumen.evaluation.table import BRIEF_COLUMNS, brief_rows
+from eisv_lumen.evaluation.report import Decoding, Metric, read_report, read_reports, write_report
+from eisv_lumen.evaluation.tables import BRIEF_COLUMNS, brief_rows
+from eisv_lumen.study.published import published_reports
 
 EXACT = exact_reports()
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from eisv_lumen.evaluation.baselines import initial
-from eisv_lumen.evaluation.protocol import INHERITED
-from eisv_lumen.evaluation.published import composition, published_reports
-from eisv_lumen.evaluation.published_facts import published_facts
 from eisv_lumen.evaluation.report import Decoding
-from eisv_lumen.evaluation.standing import perfect_imitation, standings
+from eisv_lumen.evaluation.scoring import INHERITED
 from eisv_lumen.expression.coherence import coherence
 from eisv_lumen.expression.vocabulary import SHAPES
+from eisv_lumen.study.distance_to_perfect import perfect_imitation, standings
+from eisv_lumen.study.facts import published_facts
+from eisv_lumen.study.published import composition, published_reports
 
 PLAIN = Decoding(temperature=0.3, top_k=0, top_p=1.0)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.law import EXPRESSIONS
 from eisv_lumen.expression.lumen import to_primitives, trigger
 from eisv_lumen.expression.vocabulary import (

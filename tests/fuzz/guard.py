@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import HealthCheck, settings
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 
 TOTAL = int(os.environ.get("EISV_FUZZ", "400"))
 PATIENCE = 120  # seconds that a case may take on a busy machine before it counts as a hang

@@ -6,18 +6,18 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, Qwen3ForCausalLM  # noqa: F401 (before the fork)
 
-from eisv_lumen.files import write_json
-from eisv_lumen.hub.plan import PublishPlan, RepoName, make_plan
-from eisv_lumen.hub.publish import to_folder, to_hub
-from eisv_lumen.hub.retry import Backoff
+from eisv_lumen.core.files import write_json
+from eisv_lumen.hub.publishing.plan import PublishPlan, RepoName, make_plan
+from eisv_lumen.hub.publishing.publish import to_folder, to_hub
+from eisv_lumen.hub.publishing.retry import Backoff
 from eisv_lumen.student.distil import DistilRecipe, distil
 from eisv_lumen.student.fit import NetRecipe
-from eisv_lumen.teacher.base_models import load_base
-from eisv_lumen.teacher.data import recipe_corpora, recipe_examples
+from eisv_lumen.teacher.data.windows import recipe_corpora, recipe_examples
+from eisv_lumen.teacher.models.load import load_base
 from eisv_lumen.teacher.recipe import Recipe
-from eisv_lumen.teacher.train import train
-from eisv_lumen.trajectory.dataset import write_together
-from eisv_lumen.trajectory.lengths import config_name, split_lengths
+from eisv_lumen.teacher.training.train import train
+from eisv_lumen.trajectory.dataset.configs import config_name, split_lengths
+from eisv_lumen.trajectory.dataset.schema import write_together
 from eisv_lumen.trajectory.sources import read_source
 
 TOKEN = "hf_testTokenThatMustNeverBeShown"

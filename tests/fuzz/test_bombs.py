@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.files import parse_yaml
-from eisv_lumen.trajectory.anima_log import write_anima_db
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.files import parse_yaml
+from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
 from eisv_lumen.trajectory.sources import load_table
 
 from .guard import survives

@@ -22,8 +22,8 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from hub_double import HubDouble  # noqa: E402
 
-from eisv_lumen.hub.publish import to_folder  # noqa: E402
-from eisv_lumen.trajectory.anima_log import write_anima_db  # noqa: E402
+from eisv_lumen.hub.publishing.publish import to_folder  # noqa: E402
+from eisv_lumen.trajectory.simulate.anima_log import write_anima_db  # noqa: E402
 
 from . import jobs  # noqa: E402
 

@@ -17,9 +17,9 @@ from eisv_lumen.cluster.arrange import arrange_chunk, in_order, runs
 from eisv_lumen.cluster.plan import Plan, plan_run, read_rates
 from eisv_lumen.cluster.states import split_file
 from eisv_lumen.evaluation.report import read_report
-from eisv_lumen.hub.student_contents import student_card
-from eisv_lumen.lvm.serve_open import encoder_of
-from eisv_lumen.teacher.data import training_record
+from eisv_lumen.hub.contents.student import student_card
+from eisv_lumen.lvm.serving.load import encoder_of
+from eisv_lumen.teacher.data.windows import training_record
 from eisv_lumen.teacher.recipe import DataRecipe, load_recipe
 
 from .guard import cases, survives

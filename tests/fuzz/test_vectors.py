@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eisv_lumen.lvm.chunks import Chunks
-from eisv_lumen.lvm.npz import read_npz
-from eisv_lumen.lvm.recipe import Recipe, load_recipe, recipe_names
-from eisv_lumen.lvm.storage import read_chunks, write_chunks
-from eisv_lumen.student.export import Net, Rows, make_student, read_student, row_laws
+from eisv_lumen.lvm.data.chunks import Chunks
+from eisv_lumen.lvm.data.storage import read_chunks, write_chunks
+from eisv_lumen.lvm.data.study_npz import read_npz
+from eisv_lumen.lvm.training.recipe import Recipe, load_recipe, recipe_names
+from eisv_lumen.student.format import Net, Rows, make_student, read_student, row_laws
 from eisv_lumen.student.reader import FORMAT, checksum
 
 from .guard import cases, survives

@@ -8,8 +8,8 @@ import numpy as np
 
 from eisv_lumen.evaluation.baselines import initial
 from eisv_lumen.evaluation.gates import calibrated_gates
-from eisv_lumen.evaluation.protocol import DECODINGS, INHERITED, Spoken, score
 from eisv_lumen.evaluation.report import EvalReport, provenance
+from eisv_lumen.evaluation.scoring import DECODINGS, INHERITED, Spoken, score
 from eisv_lumen.expression.vocabulary import pattern_of
 
 

@@ -10,14 +10,14 @@ from test_growth import part, series, source
 
 from eisv_lumen.evaluation.report import write_report
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.teacher.data import target_laws
-from eisv_lumen.teacher.evaluate import teacher_report
-from eisv_lumen.teacher.examples import draw_examples
-from eisv_lumen.teacher.prompt import render_windows
+from eisv_lumen.teacher.data.examples import draw_examples
+from eisv_lumen.teacher.data.windows import target_laws
+from eisv_lumen.teacher.evaluation.evaluate import teacher_report
+from eisv_lumen.teacher.prompt.messages import render_windows
 from eisv_lumen.teacher.recipe import Recipe
-from eisv_lumen.teacher.train import train
-from eisv_lumen.trajectory.dataset import synthesize, windows_from_table, write_together
-from eisv_lumen.trajectory.lengths import config_name, split_lengths
+from eisv_lumen.teacher.training.train import train
+from eisv_lumen.trajectory.dataset.configs import config_name, split_lengths
+from eisv_lumen.trajectory.dataset.schema import synthesize, windows_from_table, write_together
 
 LOG = replace(series(2000), agent="lumen")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eisv_lumen.hub.plan import Contents, PublishPlan, RepoName, make_plan
-from eisv_lumen.hub.retry import Backoff
+from eisv_lumen.hub.publishing.plan import Contents, PublishPlan, RepoName, make_plan
+from eisv_lumen.hub.publishing.retry import Backoff
 
 DATA = RepoName("dataset", "windows")
 SPACE = RepoName("space", "metric")

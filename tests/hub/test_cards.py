@@ -16,18 +16,14 @@ from huggingface_hub.repocard_data import (
 )
 from law_report import law_report
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.report import EvalReport
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.hub.cards import (
-    metric_card,
-    model_index,
-    teacher_card,
-)
-from eisv_lumen.hub.dataset_card import DatasetConfig, dataset_card
-from eisv_lumen.hub.front_matter import check_front_matter, is_hub_id
-from eisv_lumen.hub.render import load_results
-from eisv_lumen.hub.space_contents import build_wheel
+from eisv_lumen.hub.cards.dataset_card import DatasetConfig, dataset_card
+from eisv_lumen.hub.cards.front_matter import check_front_matter, is_hub_id
+from eisv_lumen.hub.cards.render import load_results
+from eisv_lumen.hub.cards.teacher_card import metric_card, model_index, teacher_card
+from eisv_lumen.hub.contents.explorer import build_wheel
 
 ROOT = Path(__file__).parents[2]
 RESULTS = load_results(ROOT / "results")
@@ -101,7 +97,7 @@ def test_the_dataset_card_counts_what_is_published() -> None:
 def test_datasets_reads_the_features_that_the_card_states(tmp_path: Path) -> None:
     from datasets import Features, load_dataset
 
-    from eisv_lumen.trajectory.dataset import features, synthesize, write_parquet
+    from eisv_lumen.trajectory.dataset.schema import features, synthesize, write_parquet
 
     table = synthesize(dict.fromkeys(SHAPES, 2), seed=3)
     config = DatasetConfig(

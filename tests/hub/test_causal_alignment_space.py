@@ -13,21 +13,21 @@ import pytest
 from hub_double import HubDouble
 from samples import FAST, on_disk
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.report import provenance
-from eisv_lumen.hub.contents import build_contents
-from eisv_lumen.hub.lvm_contents import CAUSAL_ALIGNMENT, LVM, lvm_card
-from eisv_lumen.hub.material import Material
-from eisv_lumen.hub.plan import PublishPlan, card_head, make_plan
-from eisv_lumen.hub.publish import to_folder, to_hub
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
+from eisv_lumen.hub.contents.build import build_contents
+from eisv_lumen.hub.contents.context import Material
+from eisv_lumen.hub.contents.lvm import CAUSAL_ALIGNMENT, LVM, lvm_card
+from eisv_lumen.hub.publishing.plan import PublishPlan, card_head, make_plan
+from eisv_lumen.hub.publishing.publish import to_folder, to_hub
+from eisv_lumen.lvm.alignment.align import align
 from eisv_lumen.lvm.alignment.articles import codes_of
-from eisv_lumen.lvm.alignment.calibrated import calibrated_gates
-from eisv_lumen.lvm.alignment.crossfit import cross_read
+from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap
+from eisv_lumen.lvm.alignment.calibrated_gates import calibrated_gates
+from eisv_lumen.lvm.alignment.cross_fit import cross_read
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask
 from eisv_lumen.lvm.alignment.report import read_alignment, write_alignment
-from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
-from eisv_lumen.lvm.alignment.run import align
-from eisv_lumen.lvm.processes import ROTATION
+from eisv_lumen.lvm.data.known_processes import ROTATION
 
 ROOT = Path(__file__).parents[2]
 
@@ -189,8 +189,8 @@ def test_its_own_page_works_from_the_folder(tmp_path: Path, script: Any, plan: P
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a trained (here: just built) model, and the report that was made of it."""
     torch = pytest.importorskip("torch")
-    from eisv_lumen.lvm.model_files import wrap
     from eisv_lumen.lvm.models import MODELS
+    from eisv_lumen.lvm.predictors.load import wrap
 
     folder = tmp_path_factory.mktemp("run") / "lvm"
     torch.manual_seed(0)
@@ -210,7 +210,7 @@ def test_a_model_comes_back_from_the_hub_with_the_same_scores(
     here: HubDouble, run: Path, tmp_path: Path
 ) -> None:
     from eisv_lumen.lvm.models import load_predictor
-    from eisv_lumen.lvm.predict import predict, score_pool
+    from eisv_lumen.lvm.predictors.predict import predict, score_pool
 
     plan = make_plan(build_contents(Material(ROOT, "ada", run), ["lvm"]), version="1.0")
     to_hub(plan, "ada", backoff=FAST)

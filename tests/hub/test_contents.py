@@ -18,18 +18,18 @@ from test_growth import source
 from typer.testing import CliRunner
 
 from eisv_lumen.cli.teacher import app
-from eisv_lumen.errors import InputError
-from eisv_lumen.files import read_json, write_json
-from eisv_lumen.hub.contents import build_contents
-from eisv_lumen.hub.material import Material
-from eisv_lumen.hub.plan import PublishPlan, make_plan
-from eisv_lumen.hub.publish import to_folder, to_hub
-from eisv_lumen.hub.repos import BASE, DATASET, TEACHER
-from eisv_lumen.hub.sync import sync
-from eisv_lumen.teacher.base_models import load_teacher
-from eisv_lumen.teacher.examples import prompt_ids
-from eisv_lumen.teacher.prompt import messages, render_windows
-from eisv_lumen.trajectory.dataset import read_table, windows_from_table
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.files import read_json, write_json
+from eisv_lumen.hub.contents.build import build_contents
+from eisv_lumen.hub.contents.context import Material
+from eisv_lumen.hub.publishing.plan import PublishPlan, make_plan
+from eisv_lumen.hub.publishing.publish import to_folder, to_hub
+from eisv_lumen.hub.publishing.repos import BASE, DATASET, TEACHER
+from eisv_lumen.hub.syncing.sync import sync
+from eisv_lumen.teacher.data.examples import prompt_ids
+from eisv_lumen.teacher.models.load import load_teacher
+from eisv_lumen.teacher.prompt.messages import messages, render_windows
+from eisv_lumen.trajectory.dataset.schema import read_table, windows_from_table
 
 ROOT = Path(__file__).parents[2]
 

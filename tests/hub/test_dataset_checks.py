@@ -10,13 +10,13 @@ import pyarrow.compute as pc
 import pytest
 from test_growth import series, source
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.hub.contents import build_contents
-from eisv_lumen.hub.dataset_checks import check_disjoint, check_range
-from eisv_lumen.hub.material import Material
-from eisv_lumen.hub.repos import DATASET
-from eisv_lumen.trajectory.dataset import write_together
-from eisv_lumen.trajectory.lengths import ByLength, config_name, split_lengths
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.hub.cards.dataset_checks import check_disjoint, check_range
+from eisv_lumen.hub.contents.build import build_contents
+from eisv_lumen.hub.contents.context import Material
+from eisv_lumen.hub.publishing.repos import DATASET
+from eisv_lumen.trajectory.dataset.configs import ByLength, config_name, split_lengths
+from eisv_lumen.trajectory.dataset.schema import write_together
 
 ROOT = Path(__file__).parents[2]
 LOG = source(series(1500), series(700, 3, agent="b"))

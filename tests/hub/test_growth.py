@@ -7,9 +7,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.hub.growth import new_windows, reserved_until, without_repetition
-from eisv_lumen.trajectory.dataset import SCHEMA
-from eisv_lumen.trajectory.dataset import build as build_source
+from eisv_lumen.hub.syncing.growth import new_windows, reserved_until, without_repetition
+from eisv_lumen.trajectory.dataset.schema import SCHEMA
+from eisv_lumen.trajectory.dataset.schema import build as build_source
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.sources.common import Expressions, Report, Source
 

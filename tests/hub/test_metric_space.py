@@ -12,14 +12,14 @@ import pytest
 from hub_double import HubDouble
 from samples import FAST, on_disk
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.hub.contents import build_contents
-from eisv_lumen.hub.material import Material
-from eisv_lumen.hub.plan import PublishPlan, card_head, make_plan
-from eisv_lumen.hub.publish import to_folder, to_hub
-from eisv_lumen.hub.repos import METRIC
+from eisv_lumen.hub.contents.build import build_contents
+from eisv_lumen.hub.contents.context import Material
+from eisv_lumen.hub.publishing.plan import PublishPlan, card_head, make_plan
+from eisv_lumen.hub.publishing.publish import to_folder, to_hub
+from eisv_lumen.hub.publishing.repos import METRIC
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,9 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import DATA, FAST, SPACE, bytes_of, contents, on_disk, plan
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.hub.plan import MANIFEST, PublishPlan, RepoName, make_plan, reconcile, stamp
-from eisv_lumen.hub.publish import to_folder, to_hub
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.hub.publishing.plan import (
+    MANIFEST,
+    PublishPlan,
+    RepoName,
+    make_plan,
+    reconcile,
+    stamp,
+)
+from eisv_lumen.hub.publishing.publish import to_folder, to_hub
 
 ID = "ada/windows"
 
@@ -325,8 +332,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from samples import plan
-from eisv_lumen.errors import InputError
-from eisv_lumen.hub.publish import to_folder
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.hub.publishing.publish import to_folder
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # longer files fail, as on a full disk
 try:
     to_folder(plan(rows=b"PAR1" + bytes(30_000)), Path(sys.argv[1]))
@@ -350,7 +357,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from samples import plan
-from eisv_lumen.hub.publish import to_folder
+from eisv_lumen.hub.publishing.publish import to_folder
 
 left, real = int(sys.argv[2]), Path.replace
 

@@ -18,8 +18,8 @@ import pytest
 from hub_double import Fault, HubDouble, Repo, environment
 from samples import FAST, bytes_of, plan
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.hub.publish import to_hub
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.hub.publishing.publish import to_hub
 
 ID = "ada/windows"
 CREATING = [
@@ -135,7 +135,7 @@ def test_a_hub_that_goes_down_for_good_and_comes_back(here: HubDouble, nth: int,
 
 VICTIM = """
 from samples import FAST, plan
-from eisv_lumen.hub.publish import to_hub
+from eisv_lumen.hub.publishing.publish import to_hub
 print(flush=True)
 to_hub(plan("new", b"PAR1\\0new", tag="v1"), "ada", backoff=FAST)
 """

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from eisv_lumen.hub.paragraphs import wrapped
-from eisv_lumen.hub.render import HEADLINES, load_results, render_readme
-from eisv_lumen.trajectory.anima_log import write_anima_db
+from eisv_lumen.hub.cards.render import HEADLINES, load_results, render_readme
+from eisv_lumen.hub.cards.wrap import wrapped
+from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
 
 ROOT = Path(__file__).parents[2]
 FILES = render_readme(ROOT)

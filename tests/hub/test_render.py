@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.report import EvalReport, Metric
-from eisv_lumen.hub.render import (
+from eisv_lumen.hub.cards.render import (
     environment,
     load_results,
     markdown_table,

@@ -14,13 +14,13 @@ from hub_double import TOKEN, HubDouble
 from samples import FAST
 
 from eisv_lumen.cli import main
-from eisv_lumen.errors import InputError
-from eisv_lumen.hub.contents import build_contents
-from eisv_lumen.hub.fetch import base_beside, fetch_model
-from eisv_lumen.hub.material import Material
-from eisv_lumen.hub.plan import make_plan
-from eisv_lumen.hub.publish import to_folder, to_hub
-from eisv_lumen.teacher.reproduce import measure_again
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.hub.contents.build import build_contents
+from eisv_lumen.hub.contents.context import Material
+from eisv_lumen.hub.publishing.fetch import base_beside, fetch_model
+from eisv_lumen.hub.publishing.plan import make_plan
+from eisv_lumen.hub.publishing.publish import to_folder, to_hub
+from eisv_lumen.teacher.evaluation.reproduce import measure_again
 
 ROOT = Path(__file__).parents[2]
 NAME = "eisv-lumen-teacher"
@@ -116,8 +116,8 @@ def test_what_cannot_be_measured_again_is_said(here: HubDouble, run: Path, tmp_p
 
 def test_a_report_on_the_recipes_own_windows_needs_no_file(run: Path, tmp_path: Path) -> None:
     from eisv_lumen.evaluation.report import EvalReport, write_report
-    from eisv_lumen.teacher.data import read_corpus
-    from eisv_lumen.teacher.evaluate import teacher_report
+    from eisv_lumen.teacher.data.windows import read_corpus
+    from eisv_lumen.teacher.evaluation.evaluate import teacher_report
 
     corpus, facts = read_corpus(run / "teacher")
     report = teacher_report(

@@ -13,20 +13,20 @@ from samples import FAST
 from typer.testing import CliRunner
 
 from eisv_lumen.cli.student import app
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.report import read_report, write_report
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.hub.contents import build_contents
-from eisv_lumen.hub.front_matter import check_front_matter
-from eisv_lumen.hub.material import Material
-from eisv_lumen.hub.plan import make_plan
-from eisv_lumen.hub.publish import to_folder, to_hub
-from eisv_lumen.hub.student_contents import STUDENT, student_card
+from eisv_lumen.hub.cards.front_matter import check_front_matter
+from eisv_lumen.hub.contents.build import build_contents
+from eisv_lumen.hub.contents.context import Material
+from eisv_lumen.hub.contents.student import STUDENT, student_card
+from eisv_lumen.hub.publishing.plan import make_plan
+from eisv_lumen.hub.publishing.publish import to_folder, to_hub
 from eisv_lumen.student.distil import DistilRecipe, distil_law
 from eisv_lumen.student.evaluate import exact_report
-from eisv_lumen.student.export import read_student, summary_laws
 from eisv_lumen.student.fit import NetRecipe
-from eisv_lumen.trajectory.lumen_like import summaries_like_real
+from eisv_lumen.student.format import read_student, summary_laws
+from eisv_lumen.trajectory.simulate.lumen_like import summaries_like_real
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 
 ROOT = Path(__file__).parents[2]

@@ -21,12 +21,12 @@ from hub_double import Fault, HubDouble, Repo, environment
 from samples import DATA, FAST
 from test_growth import build, part, series, source
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.hub.growth import new_windows, parquet_bytes
-from eisv_lumen.hub.plan import PublishPlan, make_plan
-from eisv_lumen.hub.publish import to_hub
-from eisv_lumen.hub.sync import sync
+from eisv_lumen.hub.publishing.plan import PublishPlan, make_plan
+from eisv_lumen.hub.publishing.publish import to_hub
+from eisv_lumen.hub.syncing.growth import new_windows, parquet_bytes
+from eisv_lumen.hub.syncing.sync import sync
 from eisv_lumen.trajectory.series import Series
 
 ID = "ada/windows"
@@ -231,7 +231,7 @@ def test_a_hub_that_goes_down_for_good_and_comes_back(
 VICTIM = """
 from samples import FAST
 from test_growth import part, series, source
-from eisv_lumen.hub.sync import sync
+from eisv_lumen.hub.syncing.sync import sync
 from eisv_lumen.trajectory.series import Series
 sync("ada/windows", source(part(series(120), 0, UNTIL)), stride=5, backoff=FAST)
 """

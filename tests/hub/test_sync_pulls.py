@@ -12,9 +12,9 @@ from samples import FAST
 from test_growth import build, part, source
 from test_sync import ID, LOG, grow, is_whole, plan, published, shards, starts
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.hub.publish import to_hub
-from eisv_lumen.hub.sync import sync
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.hub.publishing.publish import to_hub
+from eisv_lumen.hub.syncing.sync import sync
 from eisv_lumen.trajectory.series import Series
 
 EVE = "hf_testTokenOfAnotherWriter"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from eisv_lumen.lvm.chunks import Chunks
-from eisv_lumen.lvm.processes import ROTATION, ar1
+from eisv_lumen.lvm.data.chunks import Chunks
+from eisv_lumen.lvm.data.known_processes import ROTATION, ar1
 
 
 @pytest.fixture(scope="session")

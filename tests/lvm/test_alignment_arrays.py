@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from benchmarks.alignment_loop import read_window
 from eisv_lumen.lvm.alignment.ablations import ABLATIONS, ablate, backward, contexts_of, shuffled
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
 from eisv_lumen.lvm.alignment.articles import articles_of_examples
-from eisv_lumen.lvm.alignment.measure import calibrate, read
-from eisv_lumen.lvm.alignment.published import OFFSETS, offset_sweep, published_tests
-from eisv_lumen.lvm.alignment.ranking import fit_logit, identify, log_softmax
-from eisv_lumen.lvm.alignment.readings import COPY, LAG, LAG_CENTRED, SCALARS
-from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
-from eisv_lumen.lvm.processes import ROTATION
-from eisv_lumen.lvm.sequences import SequenceSet
+from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap
+from eisv_lumen.lvm.alignment.fit_and_read import calibrate, read
+from eisv_lumen.lvm.alignment.five_cat import OFFSETS, offset_sweep, published_tests
+from eisv_lumen.lvm.alignment.identification import fit_logit, identify, log_softmax
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask
+from eisv_lumen.lvm.alignment.records import COPY, LAG, LAG_CENTRED, SCALARS
+from eisv_lumen.lvm.data.known_processes import ROTATION
+from eisv_lumen.lvm.data.sequences import SequenceSet
 
 
 def uneven(seed: int, dim: int = 6) -> SequenceSet:
@@ -216,7 +216,7 @@ def test_the_logit_finds_the_weights_that_made_the_choices() -> None:
 def test_tied_ranks_are_means_over_all_orders(others: list[int], own: int) -> None:
     from itertools import permutations
 
-    from eisv_lumen.lvm.alignment.ranking import ranks, recall_at, reciprocal_rank
+    from eisv_lumen.lvm.alignment.identification import ranks, recall_at, reciprocal_rank
 
     scores = np.array([[own, *others]], np.float32)
     above, tied = ranks(scores, np.array([0]))

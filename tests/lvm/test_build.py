@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from eisv_lumen.cli import main
-from eisv_lumen.lvm.chunks import Chunks
-from eisv_lumen.lvm.processes import NOISE, ar1
-from eisv_lumen.lvm.splits import check_disjoint, whole_of
-from eisv_lumen.lvm.storage import read_chunks, read_sequences, write_chunks
+from eisv_lumen.lvm.data.chunks import Chunks
+from eisv_lumen.lvm.data.known_processes import NOISE, ar1
+from eisv_lumen.lvm.data.splits import check_disjoint, whole_of
+from eisv_lumen.lvm.data.storage import read_chunks, read_sequences, write_chunks
 
 
 def corpus(name, process, n=12, length=20, seed=0):

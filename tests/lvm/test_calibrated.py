@@ -7,25 +7,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.report import provenance
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
+from eisv_lumen.lvm.alignment.align import align, check_apart
 from eisv_lumen.lvm.alignment.articles import codes_of
-from eisv_lumen.lvm.alignment.calibrated import Optimum, calibrated_gates
-from eisv_lumen.lvm.alignment.crossfit import cross_read
-from eisv_lumen.lvm.alignment.measure import calibrate, read
-from eisv_lumen.lvm.alignment.readings import COPY
+from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap
+from eisv_lumen.lvm.alignment.calibrated_gates import Optimum, calibrated_gates
+from eisv_lumen.lvm.alignment.cross_fit import cross_read
+from eisv_lumen.lvm.alignment.fit_and_read import calibrate, read
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask
+from eisv_lumen.lvm.alignment.records import COPY
 from eisv_lumen.lvm.alignment.report import (
     AlignmentReport,
     read_alignment,
     rounded,
     write_alignment,
 )
-from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
-from eisv_lumen.lvm.alignment.run import align, check_apart
-from eisv_lumen.lvm.baselines import BASELINES, baseline, oracle, shuffled_targets
-from eisv_lumen.lvm.processes import NOISE, ROTATION, Process, ar1
-from eisv_lumen.lvm.sequences import SequenceSet
+from eisv_lumen.lvm.data.known_processes import NOISE, ROTATION, Process, ar1
+from eisv_lumen.lvm.data.sequences import SequenceSet
+from eisv_lumen.lvm.predictors.baselines import BASELINES, baseline, oracle, shuffled_targets
 
 PROCESSES = {"ar1": ar1(0.5), "rotation": ROTATION, "noise": NOISE}
 NULLS = ("copy-last", "context-mean", "minus-last", "random", "lag-cosine", "ridge-shuffled")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.chunking import Article, Cut, cut, cut_all, named_parts
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data.chunking import Article, Cut, cut, cut_all, named_parts
 
 word = st.text("abcdeé", min_size=1, max_size=6)
 sentence = st.lists(word, min_size=1, max_size=30).map(lambda w: " ".join(w).capitalize() + ".")

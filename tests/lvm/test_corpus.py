@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm import texts
-from eisv_lumen.lvm.chunking import Cut
-from eisv_lumen.lvm.corpus import draw, read_articles
-from eisv_lumen.lvm.texts import read_pages, usual_cut
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data import texts
+from eisv_lumen.lvm.data.chunking import Cut
+from eisv_lumen.lvm.data.corpus import draw, read_articles
+from eisv_lumen.lvm.data.texts import read_pages, usual_cut
 
 
 def test_a_folder_is_read_by_path_whatever_the_order_of_writing(tmp_path):

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm import embed
-from eisv_lumen.lvm.chunking import Article, Cut
-from eisv_lumen.lvm.embed import Encoder, embed_articles, embed_texts
-from eisv_lumen.lvm.storage import check_place, write_chunks
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data import embed
+from eisv_lumen.lvm.data.chunking import Article, Cut
+from eisv_lumen.lvm.data.embed import Encoder, embed_articles, embed_texts
+from eisv_lumen.lvm.data.storage import check_place, write_chunks
 
 TEXTS = [f"Text {i} is about {w}." for i in range(40) for w in ("rain", "bread", "the long war")]
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm import diagnostics as d
-from eisv_lumen.lvm.chunks import Chunks, windows_of
-from eisv_lumen.lvm.gates import check, refuse_or_go
-from eisv_lumen.lvm.processes import NOISE, ROTATION, Process, ar1
-from eisv_lumen.lvm.splits import subsample, take_articles
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data import diagnostics as d
+from eisv_lumen.lvm.data.chunks import Chunks, windows_of
+from eisv_lumen.lvm.data.data_gates import check, refuse_or_go
+from eisv_lumen.lvm.data.known_processes import NOISE, ROTATION, Process, ar1
+from eisv_lumen.lvm.data.splits import subsample, take_articles
 
 
 @st.composite

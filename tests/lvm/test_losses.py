@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from eisv_lumen.lvm import losses
+from eisv_lumen.lvm.training import losses
 
 cosines = st.floats(-1, 1, width=32)
 pairs = st.lists(st.tuples(cosines, cosines), min_size=1, max_size=6)

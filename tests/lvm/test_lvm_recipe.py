@@ -5,10 +5,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.recipe import check_recipe, load_recipe, recipe_names
-from eisv_lumen.lvm.schedule import Scheduled
-from eisv_lumen.lvm.train import build_model
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.training.recipe import check_recipe, load_recipe, recipe_names
+from eisv_lumen.lvm.training.schedule import Scheduled
+from eisv_lumen.lvm.training.train import build_model
 
 LINE = (
     "p1 v3 p2 p3 p4 p5 p5-pos20 p5.1 p6 p6b-v1 p6b-v2.1 p6b-v2.2 p6b-v2.3 p7 p7-lstm p8 ranker"

@@ -14,16 +14,16 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.mini import mini_test
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data.known_processes import Process
+from eisv_lumen.lvm.data.storage import write_sequences
+from eisv_lumen.lvm.data.window_tensors import WindowTable
 from eisv_lumen.lvm.models import load_predictor
-from eisv_lumen.lvm.predict import predict
-from eisv_lumen.lvm.processes import Process
-from eisv_lumen.lvm.recipe import Recipe, check_recipe, load_recipe
-from eisv_lumen.lvm.runs import digest
-from eisv_lumen.lvm.storage import write_sequences
-from eisv_lumen.lvm.table import WindowTable
-from eisv_lumen.lvm.train import build_model, train
+from eisv_lumen.lvm.predictors.predict import predict
+from eisv_lumen.lvm.training.checkpoints import digest
+from eisv_lumen.lvm.training.recipe import Recipe, check_recipe, load_recipe
+from eisv_lumen.lvm.training.train import build_model, train
+from eisv_lumen.lvm.training.validation import mini_test
 
 TURN = Process(0.7, angle=60.0, dim=16)
 TINY = {"width": 32, "layers": 1, "heads": 2, "dropout": 0.0}

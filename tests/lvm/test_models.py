@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.model_files import facts_of
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.lvm.models import MODELS, load_predictor
-from eisv_lumen.lvm.predict import predict, score_pool
+from eisv_lumen.lvm.predictors.load import facts_of
+from eisv_lumen.lvm.predictors.predict import predict, score_pool
 
 DIM = 16
 SHAPE = {"dim": DIM, "width": 8, "layers": 2, "heads": 2}

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.npz import read_npz
-from eisv_lumen.lvm.processes import ar1
-from eisv_lumen.lvm.splits import subsample
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data.known_processes import ar1
+from eisv_lumen.lvm.data.splits import subsample
+from eisv_lumen.lvm.data.study_npz import read_npz
 
 WHOLE = ar1(0.5, dim=6).sample(4, 12, seed=0)
 

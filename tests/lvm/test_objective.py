@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm import losses
-from eisv_lumen.lvm.corruption import corrupt
-from eisv_lumen.lvm.mini import mini_test
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data.known_processes import ROTATION, ar1
+from eisv_lumen.lvm.data.window_tensors import WindowTable
 from eisv_lumen.lvm.models import MODELS
-from eisv_lumen.lvm.objective import article_loss, window_loss
-from eisv_lumen.lvm.processes import ROTATION, ar1
-from eisv_lumen.lvm.recipe import load_recipe
-from eisv_lumen.lvm.sections import Inputs, Objective
-from eisv_lumen.lvm.table import WindowTable
+from eisv_lumen.lvm.training import losses
+from eisv_lumen.lvm.training.corruption import corrupt
+from eisv_lumen.lvm.training.objective import article_loss, window_loss
+from eisv_lumen.lvm.training.recipe import load_recipe
+from eisv_lumen.lvm.training.recipe_schema import Inputs, Objective
+from eisv_lumen.lvm.training.validation import mini_test
 
 DIM = 16
 

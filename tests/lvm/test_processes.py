@@ -4,8 +4,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.processes import NOISE, ROTATION, Process, ar1
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data.known_processes import NOISE, ROTATION, Process, ar1
 
 
 def cos(a, b):

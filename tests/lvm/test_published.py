@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
-from eisv_lumen.lvm.alignment.published import PublishedTest, offset_sweep, published_tests
-from eisv_lumen.lvm.baselines import baseline, oracle
-from eisv_lumen.lvm.processes import ROTATION, ar1
-from eisv_lumen.lvm.sequences import SequenceSet
+from eisv_lumen.lvm.alignment.five_cat import PublishedTest, offset_sweep, published_tests
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask
+from eisv_lumen.lvm.data.known_processes import ROTATION, ar1
+from eisv_lumen.lvm.data.sequences import SequenceSet
+from eisv_lumen.lvm.predictors.baselines import baseline, oracle
 
 AR1 = ar1(0.46, dim=64)
 

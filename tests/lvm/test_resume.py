@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.processes import Process
-from eisv_lumen.lvm.recipe import Recipe, load_recipe
-from eisv_lumen.lvm.sections import EarlyStopping, Kill
-from eisv_lumen.lvm.splits import take_articles
-from eisv_lumen.lvm.stopping import lost_patience, verdict
-from eisv_lumen.lvm.train import train
-from eisv_lumen.lvm.trainer import LvmTrainer
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data.known_processes import Process
+from eisv_lumen.lvm.data.splits import take_articles
+from eisv_lumen.lvm.training.early_stopping import lost_patience, verdict
+from eisv_lumen.lvm.training.recipe import Recipe, load_recipe
+from eisv_lumen.lvm.training.recipe_schema import EarlyStopping, Kill
+from eisv_lumen.lvm.training.train import train
+from eisv_lumen.lvm.training.trainer import LvmTrainer
 
 TINY = {"width": 16, "layers": 1, "heads": 2, "dropout": 0.1}
 LEARNING = {"learning_rate": 3e-3, "logging_steps": 7, "per_device_train_batch_size": 32}
@@ -105,7 +105,7 @@ def test_killed_before_its_record_a_run_keeps_the_schedules_of_its_last_step(
         def struck(*_):
             raise Killed
 
-        patch.setattr("eisv_lumen.lvm.train.save_model", struck)
+        patch.setattr("eisv_lumen.lvm.training.train.save_model", struck)
         train(spec, *sets, tmp_path / "out", device="cpu")
     train(spec, *sets, tmp_path / "out", device="cpu")
     assert left(tmp_path / "out") == left(tmp_path / "whole")

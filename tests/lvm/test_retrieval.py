@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.alignment.answers import Predictor, articles_of, ask
-from eisv_lumen.lvm.alignment.measure import calibrate, read
-from eisv_lumen.lvm.baselines import baseline
-from eisv_lumen.lvm.chunks import Chunks
-from eisv_lumen.lvm.index import ChunkIndex, top
-from eisv_lumen.lvm.processes import ROTATION
-from eisv_lumen.lvm.retrieval import measure, rerank, shortlist
-from eisv_lumen.lvm.sequences import SequenceSet
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.alignment.fit_and_read import calibrate, read
+from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask
+from eisv_lumen.lvm.data.chunks import Chunks
+from eisv_lumen.lvm.data.known_processes import ROTATION
+from eisv_lumen.lvm.data.sequences import SequenceSet
+from eisv_lumen.lvm.predictors.baselines import baseline
+from eisv_lumen.lvm.serving.index import ChunkIndex, top
+from eisv_lumen.lvm.serving.retrieval import measure, rerank, shortlist
 
 
 def index_of(s: SequenceSet, **how: bool) -> ChunkIndex:

@@ -20,17 +20,17 @@ import pytest
 import torch
 import uvicorn
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.lvm.alignment.articles import unit
-from eisv_lumen.lvm.chunks import Chunks
-from eisv_lumen.lvm.decode import NearestText, Vec2Text
-from eisv_lumen.lvm.index import ChunkIndex
-from eisv_lumen.lvm.model_files import wrap
+from eisv_lumen.lvm.data.chunks import Chunks
+from eisv_lumen.lvm.data.storage import write_chunks
 from eisv_lumen.lvm.models import MODELS, VectorModel
-from eisv_lumen.lvm.serve import Service
-from eisv_lumen.lvm.serve_app import Limits, create_app, serve
-from eisv_lumen.lvm.serve_open import open_service
-from eisv_lumen.lvm.storage import write_chunks
+from eisv_lumen.lvm.predictors.load import wrap
+from eisv_lumen.lvm.serving.app import Limits, create_app, serve
+from eisv_lumen.lvm.serving.decode import NearestText, Vec2Text
+from eisv_lumen.lvm.serving.index import ChunkIndex
+from eisv_lumen.lvm.serving.load import open_service
+from eisv_lumen.lvm.serving.service import Service
 
 DIM = 32
 TEXTS = tuple(f"Sentence number {i} speaks of topic {i % 7}." for i in range(60))
@@ -238,12 +238,12 @@ def test_more_requests_than_places_are_sent_away(service: Service, index: ChunkI
 STOPPED = """
 import sys, time
 import numpy as np
-from eisv_lumen.lvm.alignment.answers import Predictor
-from eisv_lumen.lvm.chunks import Chunks
-from eisv_lumen.lvm.decode import NearestText
-from eisv_lumen.lvm.index import ChunkIndex
-from eisv_lumen.lvm.serve import Service
-from eisv_lumen.lvm.serve_app import serve
+from eisv_lumen.lvm.alignment.predictions import Predictor
+from eisv_lumen.lvm.data.chunks import Chunks
+from eisv_lumen.lvm.serving.decode import NearestText
+from eisv_lumen.lvm.serving.index import ChunkIndex
+from eisv_lumen.lvm.serving.service import Service
+from eisv_lumen.lvm.serving.app import serve
 
 def slow(texts):
     print("entered", flush=True)

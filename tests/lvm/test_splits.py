@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.alignment.answers import articles_of
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.lvm.alignment.articles import codes_of
-from eisv_lumen.lvm.alignment.resampling import ArticleBootstrap
-from eisv_lumen.lvm.chunks import Chunks, window_starts, windows_of
-from eisv_lumen.lvm.processes import ar1
-from eisv_lumen.lvm.splits import (
+from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap
+from eisv_lumen.lvm.alignment.predictions import articles_of
+from eisv_lumen.lvm.data.chunks import Chunks, window_starts, windows_of
+from eisv_lumen.lvm.data.known_processes import ar1
+from eisv_lumen.lvm.data.splits import (
     check_disjoint,
     corpus_of,
     draw_articles,

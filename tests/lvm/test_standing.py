@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from eisv_lumen.lvm.models import MODELS, load_predictor
-from eisv_lumen.lvm.models.standing import SHARPNESS, balanced, features, standing
-from eisv_lumen.lvm.predict import score_pool
+from eisv_lumen.lvm.models.pool_features import SHARPNESS, balanced, features, standing
+from eisv_lumen.lvm.predictors.predict import score_pool
 
 DIM, K = 16, 5
 

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.lvm.chunks import unit_rows, windows_of
-from eisv_lumen.lvm.storage import (
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.lvm.data.chunks import unit_rows, windows_of
+from eisv_lumen.lvm.data.storage import (
     read_about,
     read_chunks,
     read_sequences,
@@ -58,7 +58,7 @@ def test_a_failure_leaves_the_older_folder_whole(chunks, tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("eisv_lumen.lvm.storage.write_vectors", full)
+    monkeypatch.setattr("eisv_lumen.lvm.data.storage.write_vectors", full)
     with pytest.raises(InputError, match="free some space"):
         write_chunks(replace(chunks, encoder="new"), tmp_path / "c")
     assert files(tmp_path / "c") == before

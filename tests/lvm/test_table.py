@@ -5,9 +5,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.lvm.alignment.answers import articles_of
-from eisv_lumen.lvm.chunks import Chunks, windows_of
-from eisv_lumen.lvm.table import WindowTable
+from eisv_lumen.lvm.alignment.predictions import articles_of
+from eisv_lumen.lvm.data.chunks import Chunks, windows_of
+from eisv_lumen.lvm.data.window_tensors import WindowTable
 
 places = st.lists(
     st.sets(st.integers(0, 14), max_size=15).map(sorted), min_size=1, max_size=4

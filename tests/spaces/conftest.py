@@ -28,7 +28,7 @@ def space(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 def _lay_out(folder: Path, model: Path) -> None:
-    from eisv_lumen.hub.space_contents import explorer_contents
+    from eisv_lumen.hub.contents.explorer import explorer_contents
 
     _train(model)
     contents = explorer_contents(ROOT, "ada", models={"small": model})
@@ -43,10 +43,10 @@ def _lay_out(folder: Path, model: Path) -> None:
 def _train(out: Path) -> None:
     """Train a small teacher for some seventy steps on random walks."""
     from eisv_lumen.expression.law import initial_laws
-    from eisv_lumen.teacher.examples import draw_examples
-    from eisv_lumen.teacher.prompt import render_windows
+    from eisv_lumen.teacher.data.examples import draw_examples
+    from eisv_lumen.teacher.prompt.messages import render_windows
     from eisv_lumen.teacher.recipe import Recipe
-    from eisv_lumen.teacher.train import train
+    from eisv_lumen.teacher.training.train import train
     from eisv_lumen.trajectory.series import windows_from_arrays
 
     rng = np.random.default_rng(3)

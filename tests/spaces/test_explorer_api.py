@@ -12,7 +12,7 @@ import pytest
 
 from eisv_lumen import SHAPES, ExpressionLaw
 from eisv_lumen.evaluation.report import read_report
-from eisv_lumen.trajectory.explain import explain
+from eisv_lumen.trajectory.rules.explain import explain
 from eisv_lumen.trajectory.sources import read_source
 from eisv_lumen.trajectory.windows import classify
 
@@ -70,7 +70,7 @@ def test_each_example_shows_its_shape_and_is_explained_as_the_package_does(clien
 def test_a_file_is_read_and_its_window_explained(client, tmp_path, form):
     from gradio_client import handle_file
 
-    from eisv_lumen.trajectory.lumen_like import lumen_like, write_anima_db
+    from eisv_lumen.trajectory.simulate.lumen_like import lumen_like, write_anima_db
     from eisv_lumen.trajectory.sources.parquet import write_states
 
     series = lumen_like(300, 11)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.hub.front_matter import check_front_matter
-from eisv_lumen.hub.plan import RepoName, make_plan, stamp
-from eisv_lumen.hub.space_contents import LONG_RUN, explorer_contents
+from eisv_lumen.hub.cards.front_matter import check_front_matter
+from eisv_lumen.hub.contents.explorer import LONG_RUN, explorer_contents
+from eisv_lumen.hub.publishing.plan import RepoName, make_plan, stamp
 from eisv_lumen.trajectory.windows import classify
 
 ROOT = Path(__file__).parents[2]

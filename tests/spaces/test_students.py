@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.student.distil import DistilRecipe, distil_law
-from eisv_lumen.student.export import read_student
 from eisv_lumen.student.fit import NetRecipe
-from eisv_lumen.trajectory.explain import explain
-from eisv_lumen.trajectory.lumen_like import lumen_like
+from eisv_lumen.student.format import read_student
+from eisv_lumen.trajectory.rules.explain import explain
+from eisv_lumen.trajectory.simulate.lumen_like import lumen_like
 
 sys.path.append(str(Path(__file__).parents[2] / "spaces" / "explorer"))
 
@@ -62,7 +62,7 @@ def test_a_student_that_was_changed_is_not_shown_and_that_is_said(
 
 
 def test_what_travels_of_it(students: Path, tmp_path: Path) -> None:
-    from eisv_lumen.hub.space_contents import explorer_contents
+    from eisv_lumen.hub.contents.explorer import explorer_contents
 
     root = Path(__file__).parents[2]
     files = explorer_contents(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from eisv_lumen.expression.law import initial_laws
-from eisv_lumen.student.export import Net, Rows, make_student
 from eisv_lumen.student.fit import SCALES, rows_of_laws
+from eisv_lumen.student.format import Net, Rows, make_student
 from eisv_lumen.student.reader import Student
 
 
@@ -34,6 +34,6 @@ def student(law_rows: Rows, some_net: Net) -> Student:
 @pytest.fixture(scope="session")
 def summaries() -> np.ndarray:
     """Summaries of windows of four states, rounded as the real ones are."""
-    from eisv_lumen.trajectory.lumen_like import summaries_like_real
+    from eisv_lumen.trajectory.simulate.lumen_like import summaries_like_real
 
     return summaries_like_real(60, 5)[1]

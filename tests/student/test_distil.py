@@ -11,24 +11,24 @@ import numpy as np
 import pytest
 import torch
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.files import write_json
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.files import write_json
-from eisv_lumen.student import answers
-from eisv_lumen.student import asked as windows_asked
 from eisv_lumen.student import distil as room
-from eisv_lumen.student.answers import answers_name
-from eisv_lumen.student.asked import ask
+from eisv_lumen.student import queries as windows_asked
+from eisv_lumen.student import teacher_cache as answers
 from eisv_lumen.student.distil import DistilRecipe, distil
 from eisv_lumen.student.evaluate import kl_rows
-from eisv_lumen.student.export import read_student, row_laws, summary_laws
+from eisv_lumen.student.first_tokens import beginning_pmf
 from eisv_lumen.student.fit import SCALES, NetRecipe
-from eisv_lumen.student.probe import beginning_pmf
-from eisv_lumen.teacher.base_models import load_base, load_teacher
-from eisv_lumen.teacher.examples import answer_ids, prompt_ids
+from eisv_lumen.student.format import read_student, row_laws, summary_laws
+from eisv_lumen.student.queries import ask
+from eisv_lumen.student.teacher_cache import answers_name
+from eisv_lumen.teacher.data.examples import answer_ids, prompt_ids
+from eisv_lumen.teacher.evaluation.score import expression_pmf
+from eisv_lumen.teacher.models.load import load_base, load_teacher
 from eisv_lumen.teacher.recipe import DataRecipe
-from eisv_lumen.teacher.score import expression_pmf
-from eisv_lumen.trajectory.lumen_like import round_as_real
+from eisv_lumen.trajectory.simulate.lumen_like import round_as_real
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 
 RECIPE = DistilRecipe(

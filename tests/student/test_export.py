@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.law import initial_laws
-from eisv_lumen.student.export import (
+from eisv_lumen.student.format import (
     laws_of_rows,
     make_student,
     read_student,

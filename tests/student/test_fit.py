@@ -11,11 +11,11 @@ from eisv_lumen.expression.coherence import coherence
 from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw, initial_laws
 from eisv_lumen.expression.vocabulary import AFFINE, PATTERN_PMF, SHAPES
 from eisv_lumen.student.evaluate import exact_scores, kl_rows
-from eisv_lumen.student.export import Rows, laws_of_rows
+from eisv_lumen.student.first_tokens import BEGINNINGS
 from eisv_lumen.student.fit import NetRecipe, fit_mixed_rows, fit_net
-from eisv_lumen.student.forests import fit_study_forests, read_shapes
-from eisv_lumen.student.probe import BEGINNINGS
-from eisv_lumen.trajectory.lumen_like import summaries_like_real
+from eisv_lumen.student.format import Rows, laws_of_rows
+from eisv_lumen.study.forests import fit_study_forests, read_shapes
+from eisv_lumen.trajectory.simulate.lumen_like import summaries_like_real
 
 LAWS = initial_laws()
 PMF = np.stack([law.pmf for law in LAWS])

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw
 from eisv_lumen.expression.vocabulary import PATTERN_PMF, SHAPES
 from eisv_lumen.student import reader
-from eisv_lumen.student.export import Rows, make_student, write_student
+from eisv_lumen.student.format import Rows, make_student, write_student
 from eisv_lumen.student.reader import Student
-from eisv_lumen.trajectory.lumen_like import balanced_windows
-from eisv_lumen.trajectory.synthetic import generate
+from eisv_lumen.trajectory.simulate.lumen_like import balanced_windows
+from eisv_lumen.trajectory.simulate.synthetic import generate
 from eisv_lumen.trajectory.windows import classify
 
 WEIGHTS = st.lists(st.floats(0.1, 10.0), min_size=15, max_size=15)

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from eisv_lumen.cli import student as commands
 from eisv_lumen.cli.student import app
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.report import read_report
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.student.distil import DistilRecipe
-from eisv_lumen.student.export import read_student, row_laws
-from eisv_lumen.trajectory.lumen_like import summaries_like_real
+from eisv_lumen.student.format import read_student, row_laws
+from eisv_lumen.trajectory.simulate.lumen_like import summaries_like_real
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 
 

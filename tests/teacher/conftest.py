@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from eisv_lumen.expression.law import initial_laws
-from eisv_lumen.teacher.examples import draw_examples
-from eisv_lumen.teacher.prompt import render_windows
+from eisv_lumen.teacher.data.examples import draw_examples
+from eisv_lumen.teacher.prompt.messages import render_windows
 from eisv_lumen.teacher.recipe import Recipe
 from eisv_lumen.trajectory.series import windows_from_arrays
 
@@ -46,7 +46,7 @@ def examples(windows):
 @pytest.fixture(scope="session")
 def trained(recipe, examples, tmp_path_factory):
     """A teacher of 60 steps: its folder and its record."""
-    from eisv_lumen.teacher.train import train
+    from eisv_lumen.teacher.training.train import train
 
     out = tmp_path_factory.mktemp("teacher")
     return out, train(recipe, examples, out, device="cpu")
@@ -54,6 +54,6 @@ def trained(recipe, examples, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def teacher(trained):
-    from eisv_lumen.teacher.base_models import load_teacher
+    from eisv_lumen.teacher.models.load import load_teacher
 
     return load_teacher(trained[0], "cpu")

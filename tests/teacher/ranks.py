@@ -3,18 +3,18 @@
 import sys
 from pathlib import Path
 
+from eisv_lumen.core.files import write_json
+from eisv_lumen.core.runs import is_first
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.files import write_json
-from eisv_lumen.run_folder import is_first
-from eisv_lumen.teacher.base_models import load_teacher
-from eisv_lumen.teacher.data import recipe_corpora, recipe_examples, target_laws
-from eisv_lumen.teacher.evaluate import excess_nats
-from eisv_lumen.teacher.generate import generate
-from eisv_lumen.teacher.prompt import render_windows
-from eisv_lumen.teacher.ranks import together
+from eisv_lumen.teacher.data.windows import recipe_corpora, recipe_examples, target_laws
+from eisv_lumen.teacher.evaluation.distributed import together
+from eisv_lumen.teacher.evaluation.evaluate import excess_nats
+from eisv_lumen.teacher.evaluation.generate import generate
+from eisv_lumen.teacher.models.load import load_teacher
+from eisv_lumen.teacher.prompt.messages import render_windows
 from eisv_lumen.teacher.recipe import load_recipe
-from eisv_lumen.teacher.train import train
-from eisv_lumen.trajectory.dataset import synthesize, windows_from_table
+from eisv_lumen.teacher.training.train import train
+from eisv_lumen.trajectory.dataset.schema import synthesize, windows_from_table
 
 
 def main(folder, model):

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.law import EXPRESSIONS, initial_laws
-from eisv_lumen.teacher.examples import CHAT_OPTIONS, draw_examples
-from eisv_lumen.teacher.prompt import messages, render_answer
-from eisv_lumen.teacher.rows import training_rows
-from eisv_lumen.teacher.tiny import build_model, build_tokenizer
-from eisv_lumen.teacher.tree import IGNORED
+from eisv_lumen.teacher.data.examples import CHAT_OPTIONS, draw_examples
+from eisv_lumen.teacher.data.shared_prefix import IGNORED
+from eisv_lumen.teacher.data.tokenize import training_rows
+from eisv_lumen.teacher.models.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.prompt.messages import messages, render_answer
 
 LAWS = initial_laws()
 

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eisv_lumen.teacher.examples import draw_examples
-from eisv_lumen.teacher.head import answer_loss, silent_words
-from eisv_lumen.teacher.tiny import build_model, build_tokenizer
-from eisv_lumen.teacher.train import train
-from eisv_lumen.teacher.tree import IGNORED
+from eisv_lumen.teacher.data.examples import draw_examples
+from eisv_lumen.teacher.data.shared_prefix import IGNORED
+from eisv_lumen.teacher.models.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.training.loss import answer_loss, silent_words
+from eisv_lumen.teacher.training.train import train
 
 
 def slow_loss(states, at, labels, weight):
@@ -63,7 +63,7 @@ def test_training_gives_the_weights_that_the_whole_softmax_gives(
 
     few = draw_examples(examples.prompts[:48], windows.shape[:48], initial_laws(), 1, draws)
     train(recipe, few, tmp_path / "cheap", device="cpu")
-    monkeypatch.setattr("eisv_lumen.teacher.train.silent_words", lambda *_: None)
+    monkeypatch.setattr("eisv_lumen.teacher.training.train.silent_words", lambda *_: None)
     train(recipe, few, tmp_path / "plain", device="cpu")
     cheap, plain = (
         load_file(tmp_path / name / "model" / "model.safetensors") for name in ("cheap", "plain")

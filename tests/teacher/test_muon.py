@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from eisv_lumen.teacher.muon import Muon, MuonAdamW
-from eisv_lumen.teacher.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.models.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.training.optim import Muon, MuonAdamW
 
 TOKENIZER = build_tokenizer("study")
 FIELDS = {"hidden_size": 16, "intermediate_size": 16, "head_dim": 4}

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.law import EXPRESSIONS
 from eisv_lumen.expression.lumen import to_primitives
 from eisv_lumen.expression.vocabulary import PATTERNS, SHAPES, TOKENS, pattern_of
-from eisv_lumen.teacher.prompt import (
+from eisv_lumen.teacher.prompt.messages import (
     STYLES,
     Invalid,
     Parsed,

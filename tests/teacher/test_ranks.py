@@ -12,9 +12,9 @@ import yaml
 from safetensors.numpy import load_file
 
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.teacher.base_models import load_base
+from eisv_lumen.teacher.models.load import load_base
 from eisv_lumen.teacher.recipe import load_recipe
-from eisv_lumen.trajectory.dataset import synthesize, write_parquet
+from eisv_lumen.trajectory.dataset.schema import synthesize, write_parquet
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 import yaml
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.teacher.data import PARTS, Corpus, recipe_corpora, recipe_examples, target_laws
+from eisv_lumen.teacher.data.windows import (
+    PARTS,
+    Corpus,
+    recipe_corpora,
+    recipe_examples,
+    target_laws,
+)
 from eisv_lumen.teacher.recipe import DataRecipe, load_recipe, recipe_names, sft_config
-from eisv_lumen.teacher.train import check_recipe
+from eisv_lumen.teacher.training.train import check_recipe
 
 PLAIN = {
     "name": "mine",

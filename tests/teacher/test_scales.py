@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eisv_lumen.teacher.scales import LEVEL, RATE, SPAN
-from eisv_lumen.trajectory.rules import BASIN_RANGE, DRIFT_LIMIT, RATE_LIMIT, SPIKE_RANGE
+from eisv_lumen.teacher.prompt.number_words import LEVEL, RATE, SPAN
+from eisv_lumen.trajectory.rules.thresholds import BASIN_RANGE, DRIFT_LIMIT, RATE_LIMIT, SPIKE_RANGE
 
 SCALES = pytest.mark.parametrize("scale", [LEVEL, SPAN, RATE], ids=["level", "span", "rate"])
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.teacher.examples import answer_ids, prompt_ids
-from eisv_lumen.teacher.generate import generate
-from eisv_lumen.teacher.score import answer_log_probs, expression_pmf
+from eisv_lumen.teacher.data.examples import answer_ids, prompt_ids
+from eisv_lumen.teacher.evaluation.generate import generate
+from eisv_lumen.teacher.evaluation.score import answer_log_probs, expression_pmf
 
 PROMPTS = ["SHAPE: convergence", "WINDOW: n=4 T=1.6e+1", "hello, world"]
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from eisv_lumen.expression.law import EXPRESSIONS
 from eisv_lumen.expression.vocabulary import TOKENS
-from eisv_lumen.teacher.examples import answer_ids, prompt_ids
-from eisv_lumen.teacher.prompt import NUMBERS, STYLES, render_answer, render_windows
-from eisv_lumen.teacher.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.data.examples import answer_ids, prompt_ids
+from eisv_lumen.teacher.models.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.prompt.messages import NUMBERS, STYLES, render_answer, render_windows
 
 TOKENIZERS = {style: build_tokenizer(style) for style in STYLES}
 ASCII = st.text(st.sampled_from("\n\t" + "".join(map(chr, range(32, 127)))), max_size=60)

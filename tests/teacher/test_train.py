@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import yaml
 
-from eisv_lumen.errors import InputError
-from eisv_lumen.teacher.base_models import Placement, load_base, load_teacher
-from eisv_lumen.teacher.data import read_corpus, recipe_corpora, recipe_examples
-from eisv_lumen.teacher.generate import generate
-from eisv_lumen.teacher.prompt import Parsed, parse
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.teacher.data.windows import read_corpus, recipe_corpora, recipe_examples
+from eisv_lumen.teacher.evaluation.generate import generate
+from eisv_lumen.teacher.models.load import Placement, load_base, load_teacher
+from eisv_lumen.teacher.prompt.messages import Parsed, parse
 from eisv_lumen.teacher.recipe import load_recipe
-from eisv_lumen.teacher.train import train
-from eisv_lumen.teacher.trainer import Clock
+from eisv_lumen.teacher.training.train import train
+from eisv_lumen.teacher.training.trainer import Clock
 
 
 def test_the_loss_falls(trained):
@@ -93,7 +93,8 @@ def test_a_record_without_its_model_is_no_finished_run(trained, recipe, examples
 def test_an_adapter_of_a_base_in_bfloat16_learns(trained, recipe, examples, tmp_path, monkeypatch):
     """As on CUDA: the base is frozen in bfloat16, its outputs come back in float32."""
     monkeypatch.setattr(
-        "eisv_lumen.teacher.train.choose_placement", lambda _: Placement("cpu", "bfloat16", "test")
+        "eisv_lumen.teacher.training.train.choose_placement",
+        lambda _: Placement("cpu", "bfloat16", "test"),
     )
     lora = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
     training = recipe.training | {"num_train_epochs": 1}

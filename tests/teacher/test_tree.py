@@ -9,12 +9,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from eisv_lumen.expression.law import EXPRESSIONS
-from eisv_lumen.teacher.examples import Examples, answer_ids, prompt_ids
-from eisv_lumen.teacher.recipe import Recipe, sft_config
-from eisv_lumen.teacher.tiny import build_model, build_tokenizer
-from eisv_lumen.teacher.train import train
-from eisv_lumen.teacher.trainer import trainer_class
-from eisv_lumen.teacher.tree import (
+from eisv_lumen.teacher.data.examples import Examples, answer_ids, prompt_ids
+from eisv_lumen.teacher.data.shared_prefix import (
     IGNORED,
     TreeCollator,
     answer_states,
@@ -22,6 +18,10 @@ from eisv_lumen.teacher.tree import (
     label_nodes,
     model_inputs,
 )
+from eisv_lumen.teacher.models.tiny import build_model, build_tokenizer
+from eisv_lumen.teacher.recipe import Recipe, sft_config
+from eisv_lumen.teacher.training.train import train
+from eisv_lumen.teacher.training.trainer import trainer_class
 
 TOKENS = st.integers(0, 4)
 PROMPTS = st.lists(TOKENS, min_size=1, max_size=4)

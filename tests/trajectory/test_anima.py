@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.eisv import anima_to_eisv
-from eisv_lumen.errors import InputError
-from eisv_lumen.trajectory.anima_log import write_anima_db
-from eisv_lumen.trajectory.lumen_like import lumen_like
+from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
+from eisv_lumen.trajectory.simulate.lumen_like import lumen_like
 from eisv_lumen.trajectory.sources.anima import read_anima
 from eisv_lumen.trajectory.sources.common import Expressions, parse_times
 

@@ -5,10 +5,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from eisv_lumen.trajectory.blending import blend
-from eisv_lumen.trajectory.cutting import agreed, cut_facts, joined, with_cut_facts
-from eisv_lumen.trajectory.dataset import SCHEMA, build, read_table, synthesize, write_parquet
-from eisv_lumen.trajectory.lengths import split_lengths, split_table
+from eisv_lumen.trajectory.dataset.blend import blend
+from eisv_lumen.trajectory.dataset.configs import split_lengths, split_table
+from eisv_lumen.trajectory.dataset.metadata import agreed, cut_facts, joined, with_cut_facts
+from eisv_lumen.trajectory.dataset.schema import (
+    SCHEMA,
+    build,
+    read_table,
+    synthesize,
+    write_parquet,
+)
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.sources import load_table
 from eisv_lumen.trajectory.sources.common import Report, Source

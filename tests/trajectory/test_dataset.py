@@ -15,11 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eisv_lumen
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.anima_log import write_anima_db
-from eisv_lumen.trajectory.blending import blend, parse_overrides
-from eisv_lumen.trajectory.dataset import (
+from eisv_lumen.trajectory.dataset.blend import blend, parse_overrides
+from eisv_lumen.trajectory.dataset.schema import (
     SCHEMA,
     build,
     features,
@@ -31,6 +30,7 @@ from eisv_lumen.trajectory.dataset import (
     write_together,
 )
 from eisv_lumen.trajectory.series import Series, cut
+from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
 from eisv_lumen.trajectory.sources import Expressions, Report, Source, load_table, read_source
 from eisv_lumen.trajectory.sources.parquet import write_states
 
@@ -258,8 +258,8 @@ def test_a_limit_of_the_system_leaves_what_was_there(tmp_path):
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from eisv_lumen.errors import InputError
-from eisv_lumen.trajectory.dataset import build, write_parquet
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.trajectory.dataset.schema import build, write_parquet
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.sources import Report, Source
 rng = np.random.default_rng(0)
@@ -284,7 +284,7 @@ def test_a_killed_writer_leaves_no_half_file(tmp_path):
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from eisv_lumen.trajectory.dataset import build, write_parquet
+from eisv_lumen.trajectory.dataset.schema import build, write_parquet
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.sources import Report, Source
 Path.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.explain import derivatives, explain
+from eisv_lumen.trajectory.rules.explain import derivatives, explain
 from eisv_lumen.trajectory.windows import classify
 
 from .reference import DIMS, as_states, difference

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.trajectory.sources.governance import read_governance
 from eisv_lumen.trajectory.sources.parquet import classify_file, read_states
 from eisv_lumen.trajectory.sources.published import typed_from_published

@@ -7,16 +7,12 @@ import numpy as np
 import pytest
 
 from eisv_lumen import SHAPES
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.eisv import anima_to_eisv
-from eisv_lumen.errors import InputError
 from eisv_lumen.expression.vocabulary import PRIMITIVES, REAL_MIX
-from eisv_lumen.trajectory.distances import (
-    energy_distance,
-    ks_each,
-    scaled,
-    two_sample_auc,
-)
-from eisv_lumen.trajectory.lumen_like import (
+from eisv_lumen.study.process_distances import energy_distance, ks_each, scaled, two_sample_auc
+from eisv_lumen.trajectory.series import windows_from_arrays
+from eisv_lumen.trajectory.simulate.lumen_like import (
     abrupt_summaries,
     balanced_windows,
     constants,
@@ -27,7 +23,6 @@ from eisv_lumen.trajectory.lumen_like import (
     synthetic_summaries,
     write_anima_db,
 )
-from eisv_lumen.trajectory.series import windows_from_arrays
 from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries
 from eisv_lumen.trajectory.windows import classify
 

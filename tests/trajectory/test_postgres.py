@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.trajectory.sources import load_table
 from eisv_lumen.trajectory.sources.postgres import _without_password, is_postgres, read_postgres
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.dataset import SCHEMA, windows_from_table
+from eisv_lumen.trajectory.dataset.schema import SCHEMA, windows_from_table
 from eisv_lumen.trajectory.series import Series, cut
 from eisv_lumen.trajectory.sources import load_table
 from eisv_lumen.trajectory.sources.published import typed_from_published

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.agreement import LENGTHS, PUBLISHED_AGREEMENT, label_mismatch
-from eisv_lumen.trajectory.dataset import build, synthesize
-from eisv_lumen.trajectory.lengths import split_lengths
-from eisv_lumen.trajectory.lumen_like import lumen_like
+from eisv_lumen.trajectory.dataset.agreement import LENGTHS, PUBLISHED_AGREEMENT, label_mismatch
+from eisv_lumen.trajectory.dataset.configs import split_lengths
+from eisv_lumen.trajectory.dataset.schema import build, synthesize
+from eisv_lumen.trajectory.dataset.splits import split
 from eisv_lumen.trajectory.series import Series, cut
+from eisv_lumen.trajectory.simulate.lumen_like import lumen_like
 from eisv_lumen.trajectory.sources import Report, Source
-from eisv_lumen.trajectory.splits import split
 
 from .reference import as_states, shape_of
 

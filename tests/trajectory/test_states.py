@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.trajectory.series import Series
 from eisv_lumen.trajectory.sources import Report, parquet
 from eisv_lumen.trajectory.sources.parquet import (

@@ -8,13 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.sources.summaries import (
-    for_fitting,
-    read_summaries,
-    read_unlabelled,
-)
+from eisv_lumen.trajectory.sources.summaries import for_fitting, read_summaries, read_unlabelled
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eisv_lumen import SHAPES
-from eisv_lumen.errors import InputError
-from eisv_lumen.trajectory.synthetic import SPACING, generate, spacing_limit
+from eisv_lumen.core.errors import InputError
+from eisv_lumen.trajectory.simulate.synthetic import SPACING, generate, spacing_limit
 
 shapes = st.sampled_from(SHAPES)
 spacings = st.floats(-6, 7).map(lambda x: 10.0**x)

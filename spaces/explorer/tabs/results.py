@@ -13,7 +13,7 @@ from parts import bars, cards, figure, note, table
 from words import plain
 
 from eisv_lumen.evaluation.report import DecodedResult, EvalReport, Metric
-from eisv_lumen.evaluation.table import COLUMNS, explain, metric_rows
+from eisv_lumen.evaluation.tables import COLUMNS, explain, metric_rows
 
 __all__ = ["build", "report_names"]
 

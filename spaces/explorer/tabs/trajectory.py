@@ -13,9 +13,9 @@ from verdict import rules, say, verdict
 from window import View, dimensions, opening, place, shapes_along, show_shape, whole
 from words import plain
 
-from eisv_lumen.errors import InputError
+from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.explain import Explanation, explain
+from eisv_lumen.trajectory.rules.explain import Explanation, explain
 from eisv_lumen.trajectory.windows import WINDOW, classify
 
 __all__ = ["build", "explain_file", "explain_states"]

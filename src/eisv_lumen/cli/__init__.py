@@ -82,7 +82,7 @@ def _main(
 
 def main() -> None:
     """Run the command line; the entry point of `eisv-lumen`."""
-    from ..errors import InputError
+    from ..core.errors import InputError
     from ..expression.vocabulary import UnknownNameError
 
     try:
@@ -96,6 +96,6 @@ def main() -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON object on stdout, in the form of our files."""
-    from ..files import json_bytes
+    from ..core.files import json_bytes
 
     sys.stdout.write(json_bytes(value).decode())

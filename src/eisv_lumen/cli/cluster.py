@@ -120,7 +120,7 @@ def plan(
     import math
 
     from ..cluster.plan import plan_run, read_rates
-    from ..errors import InputError
+    from ..core.errors import InputError
 
     for option, value in (("--states", states), ("--price", price)):
         if not math.isfinite(value):

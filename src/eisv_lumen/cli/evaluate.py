@@ -49,10 +49,10 @@ def published(
 
     Example: eisv-lumen evaluate published --out results/published
     """
-    from ..evaluation.published import published_reports
-    from ..evaluation.published_facts import published_facts
-    from ..evaluation.standing import standings
-    from ..files import write_json
+    from ..core.files import write_json
+    from ..study.distance_to_perfect import standings
+    from ..study.facts import published_facts
+    from ..study.published import published_reports
 
     for name, content in (("facts", published_facts()), ("standing", standings())):
         path = out.with_name("study") / f"{name}.json"
@@ -75,9 +75,9 @@ def show(
 
     Example: eisv-lumen evaluate show results/tiny/v4.json --metric coherence
     """
-    from ..errors import InputError
+    from ..core.errors import InputError
     from ..evaluation.report import read_report
-    from ..evaluation.table import COLUMNS, shape_rows
+    from ..evaluation.tables import COLUMNS, shape_rows
 
     found = read_report(report)
     if as_json:
@@ -108,7 +108,7 @@ def compare(
     Example: eisv-lumen evaluate compare results/tiny results/law/imitator.json
     """
     from ..evaluation.report import gather_reports
-    from ..evaluation.table import metric_of_all
+    from ..evaluation.tables import metric_of_all
 
     found, skipped = gather_reports(reports)
     if skipped:
@@ -161,8 +161,8 @@ def reproduce(
     from dataclasses import asdict
 
     from ..evaluation.compare import compare as set_beside
-    from ..hub.fetch import base_beside, fetch_model
-    from ..teacher.reproduce import measure_again
+    from ..hub.publishing.fetch import base_beside, fetch_model
+    from ..teacher.evaluation.reproduce import measure_again
 
     folder = fetch_model(model, revision)
     pairs = measure_again(
@@ -190,7 +190,7 @@ def reproduce(
 
 def show_report(report: EvalReport, full: bool = False) -> None:
     """Print a report's table, gates and meaning on stdout."""
-    from ..evaluation.table import BRIEF_COLUMNS, COLUMNS, brief_rows, explain, metric_rows
+    from ..evaluation.tables import BRIEF_COLUMNS, COLUMNS, brief_rows, explain, metric_rows
 
     title = f"{report.title} ({report.kind}; target: {report.target} law)"
     if full:

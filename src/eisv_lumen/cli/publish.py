@@ -14,8 +14,8 @@ import typer
 from . import print_json
 
 if TYPE_CHECKING:
-    from ..hub.plan import PlannedRepo, PublishPlan
-    from ..hub.publication import Outcome, Report
+    from ..hub.publishing.plan import PlannedRepo, PublishPlan
+    from ..hub.publishing.to_hub import Outcome, Report
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -83,11 +83,11 @@ def publish(
       eisv-lumen publish --to folder published --run lvm-demo/ranker --only lvm
     """
     from .. import __version__
-    from ..errors import InputError
-    from ..hub.contents import build_contents, left_out
-    from ..hub.material import Material
-    from ..hub.plan import make_plan
-    from ..hub.publish import to_folder, to_hub
+    from ..core.errors import InputError
+    from ..hub.contents.build import build_contents, left_out
+    from ..hub.contents.context import Material
+    from ..hub.publishing.plan import make_plan
+    from ..hub.publishing.publish import to_folder, to_hub
 
     _check(to, folder, namespace, private=private, create_pr=create_pr)
     given = Material(root, namespace or "eisv-lumen", run)
@@ -115,8 +115,8 @@ def publish(
 def _check(
     to: Place, folder: Path | None, namespace: str | None, *, private: bool, create_pr: bool
 ) -> None:
-    from ..errors import InputError
-    from ..hub.front_matter import check_namespace
+    from ..core.errors import InputError
+    from ..hub.cards.front_matter import check_namespace
 
     if namespace is not None:
         check_namespace(namespace)

@@ -39,11 +39,11 @@ def render(
 
       eisv-lumen render --namespace NS --author USER
     """
-    from ..hub.blog import AUTHORS, NAMESPACE, render_post, space_of
-    from ..hub.front_matter import check_namespace
-    from ..hub.lvm_blog import render_lvm_post
-    from ..hub.material import check_root
-    from ..hub.render import render_readme, write_all
+    from ..hub.cards.front_matter import check_namespace
+    from ..hub.cards.lvm_post import render_lvm_post
+    from ..hub.cards.post import AUTHORS, NAMESPACE, render_post, space_of
+    from ..hub.cards.render import render_readme, write_all
+    from ..hub.contents.context import check_root
 
     check_root(root)
     if namespace is not None:

@@ -61,7 +61,7 @@ def distil(
 
       eisv-lumen student distil --law learned --out runs/student-law
     """
-    from ..errors import InputError
+    from ..core.errors import InputError
     from ..student.distil import DistilRecipe, distil_law
     from ..student.distil import distil as run
     from ..student.fit import NetRecipe
@@ -121,9 +121,9 @@ def speak(
     import random
     from typing import Any
 
-    from ..errors import InputError
-    from ..student.export import read_student
-    from ..student.windows import windows_of_file
+    from ..core.errors import InputError
+    from ..student.format import read_student
+    from ..student.inputs import windows_of_file
 
     if (shape is None) == (data is None):
         raise InputError("give either --shape or --data")
@@ -162,12 +162,12 @@ def evaluate(
 
     Example: eisv-lumen student evaluate student.json --data summaries.jsonl --out report.json
     """
-    from ..errors import InputError
+    from ..core.errors import InputError
+    from ..core.files import check_file_place
     from ..evaluation.report import read_report, write_report
-    from ..files import check_file_place
     from ..student.evaluate import exact_report
-    from ..student.export import read_student, row_laws, summary_laws
-    from ..teacher.data import facts_of_file
+    from ..student.format import read_student, row_laws, summary_laws
+    from ..teacher.data.windows import facts_of_file
     from ..trajectory.sources.summaries import for_fitting, read_summaries
     from .evaluate import show_report
 

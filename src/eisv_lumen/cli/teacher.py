@@ -63,16 +63,16 @@ def train(
 
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher train v4 --out runs/v4
     """
-    from ..run_folder import is_first
-    from ..teacher.data import (
+    from ..core.runs import is_first
+    from ..teacher.data.windows import (
         corpus_of_windows,
         facts_of_file,
         recipe_corpora,
         recipe_examples,
     )
     from ..teacher.recipe import load_recipe
-    from ..teacher.train import check_recipe
-    from ..teacher.train import train as run
+    from ..teacher.training.train import check_recipe
+    from ..teacher.training.train import train as run
 
     chosen = load_recipe(recipe)
     check_recipe(chosen)
@@ -80,7 +80,7 @@ def train(
     if data is None:
         corpus = recipe_corpora(chosen.data, ["train"])["train"]
     else:
-        from ..trajectory.dataset import read_table, windows_from_table
+        from ..trajectory.dataset.schema import read_table, windows_from_table
 
         corpus = corpus_of_windows([windows_from_table(read_table(data))], chosen.data)
         facts = {"data": facts_of_file(data)}
@@ -121,12 +121,12 @@ def evaluate(
 
       torchrun --nproc_per_node 2 -m eisv_lumen.cli teacher evaluate runs/v4 --out report.json
     """
+    from ..core.files import check_file_place
+    from ..core.runs import is_first
     from ..evaluation.report import write_report
-    from ..files import check_file_place
-    from ..run_folder import is_first
-    from ..teacher.data import read_corpus
-    from ..teacher.evaluate import teacher_report
-    from ..teacher.ranks import together
+    from ..teacher.data.windows import read_corpus
+    from ..teacher.evaluation.distributed import together
+    from ..teacher.evaluation.evaluate import teacher_report
     from .evaluate import show_report
 
     def say(text: str) -> None:
@@ -178,11 +178,11 @@ def generate(
     """
     import json
 
-    from ..errors import InputError
-    from ..files import read_text
-    from ..teacher.base_models import load_teacher
-    from ..teacher.generate import generate as answer
-    from ..teacher.prompt import Parsed, parse
+    from ..core.errors import InputError
+    from ..core.files import read_text
+    from ..teacher.evaluation.generate import generate as answer
+    from ..teacher.models.load import load_teacher
+    from ..teacher.prompt.messages import Parsed, parse
 
     if not model.is_dir():
         raise InputError(f"{model}: not a folder that teacher train wrote")

@@ -45,7 +45,7 @@ def law(
     try:
         decoded = exact.tempered(temperature, top_k=top_k, top_p=top_p)
     except ValueError as error:
-        from ..errors import InputError
+        from ..core.errors import InputError
 
         raise InputError(str(error)) from error
     order = np.argsort(-decoded.pmf, kind="stable")[:top]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from ..errors import InputError
-from ..files import check_file_place, json_bytes
+from ..core.errors import InputError
+from ..core.files import check_file_place, json_bytes
 from ..trajectory.sources.governance import MIN_UPDATES
 from ..trajectory.windows import STRIDE, WINDOW, count_windows
 from .arrange import Merge, Piece, arrange_chunk, in_order, merge_pieces, runs

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..trajectory.cutting import with_cut_facts
-from ..trajectory.dataset import table_from_windows
+from ..trajectory.dataset.metadata import with_cut_facts
+from ..trajectory.dataset.schema import table_from_windows
 from ..trajectory.series import Series, cut
 from ..trajectory.windows import count_windows
 from .arrange import Piece

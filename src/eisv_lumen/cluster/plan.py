@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..errors import InputError
-from ..files import read_json
+from ..core.errors import InputError
+from ..core.files import read_json
 
 __all__ = ["Plan", "Rates", "plan_run", "rates", "read_rates"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import InputError
 from ..eisv import EISV_DIMS
-from ..errors import InputError
 from ..trajectory.sources.columns import by_agent, state_columns, wanted_columns
 from ..trajectory.sources.common import in_time_order
 from ..trajectory.sources.governance import read_updates

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from ..files import json_bytes, write_bytes
-from ..trajectory.dataset import write_parquet
+from ..core.errors import InputError
+from ..core.files import json_bytes, write_bytes
+from ..trajectory.dataset.schema import write_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from ..errors import InputError
+from ..core.errors import InputError
 
 __all__ = ["Crew", "hire"]
 

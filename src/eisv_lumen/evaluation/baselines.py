@@ -11,14 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..expression.law import EXPRESSIONS, ExpressionLaw
-from ..expression.vocabulary import (
-    AFFINE,
-    PATTERN_PMF,
-    REAL_MIX,
-    SHAPES,
-    TOKENS,
-    token_codes,
-)
+from ..expression.vocabulary import AFFINE, PATTERN_PMF, REAL_MIX, SHAPES, TOKENS, token_codes
 from ..expression.voice import Voice
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import InputError
+from ..core.errors import InputError
 from .report import DecodedResult, EvalReport, Metric
 
 __all__ = ["Figure", "compare"]

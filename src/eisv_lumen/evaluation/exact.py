@@ -10,8 +10,8 @@ from ..expression.law import COHERENCE, ExpressionLaw
 from ..expression.vocabulary import REAL_MIX, SHAPES
 from .baselines import feedback, ignorant, initial, oracle, prompt_conditioned, random_speaker
 from .gates import go_no_go
-from .protocol import DECODINGS, INHERITED
 from .report import DecodedResult, Decoding, EvalReport, Metric, provenance
+from .scoring import DECODINGS, INHERITED
 
 __all__ = ["FINE_TEMPERATURES", "exact_reports", "exact_result"]
 

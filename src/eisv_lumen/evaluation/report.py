@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import InputError
-from ..files import read_json, write_json
+from ..core.errors import InputError
+from ..core.files import read_json, write_json
 
 __all__ = [
     "DecodedResult",

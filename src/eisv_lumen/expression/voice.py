@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
-from ..files import read_json, write_json
+from ..core.errors import InputError
+from ..core.files import read_json, write_json
 from .coherence import split_tokens
 from .law import WEIGHT_AFFINE, WEIGHT_OTHER, ExpressionLaw
 from .vocabulary import AFFINE, INQUIRY_TOKENS, PATTERN_PMF, SHAPES, TOKENS, shape_code, token_codes

@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..evaluation.report import provenance
-from .alignment.answers import Predictor
+from .alignment.align import align
+from .alignment.bootstrap import MIN_ARTICLES
+from .alignment.predictions import Predictor
 from .alignment.report import AlignmentReport, read_alignment, write_alignment
-from .alignment.resampling import MIN_ARTICLES
-from .alignment.run import align
-from .build import Plan, build_splits
-from .chunking import Article, Cut, cut_all
-from .corpus import draw, read_articles
-from .embed import Encoder, Progress, embed_articles
-from .gates import check
-from .model_files import facts_of, predictor
-from .recipe import load_recipe
-from .storage import read_sequences, write_chunks
-from .texts import usual_cut
+from .data.build import Plan, build_splits
+from .data.chunking import Article, Cut, cut_all
+from .data.corpus import draw, read_articles
+from .data.data_gates import check
+from .data.embed import Encoder, Progress, embed_articles
+from .data.storage import read_sequences, write_chunks
+from .data.texts import usual_cut
+from .predictors.load import facts_of, predictor
+from .training.recipe import load_recipe
 
 __all__ = ["DemoSize", "meaning", "run_demo"]
 
@@ -89,7 +89,7 @@ def run_demo(
     InputError
         The text is not there or too short, or `out` holds models of another run.
     """
-    from .train import train
+    from .training.train import train
 
     folder, amount = Path(out), size or DemoSize()
     say("1  Text: articles, cut into chunks")

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..core.errors import InputError
+from ..core.files import check_folder_place, make_folder, write_bytes, write_json
 from ..evaluation.report import installed_versions
-from ..files import check_folder_place, make_folder, write_bytes, write_json
-from ..teacher.data import facts_of_file, target_laws, training_record
+from ..teacher.data.windows import facts_of_file, target_laws, training_record
 from ..trajectory.sources.summaries import read_for_fitting
 from . import reader
-from .answers import Say, Teacher
-from .asked import READING, ask
-from .export import Net, Rows, make_student, write_student
+from .first_tokens import BEGINNINGS
 from .fit import NetRecipe, fit_mixed_rows, fit_net, fit_rows, rows_of_laws
-from .probe import BEGINNINGS
+from .format import Net, Rows, make_student, write_student
+from .queries import READING, ask
 from .reader import Student
+from .teacher_cache import Say, Teacher
 
 __all__ = ["DistilRecipe", "distil", "distil_law"]
 

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..evaluation.baselines import ignorant, random_speaker
 from ..evaluation.gates import calibrated_gates, published_gates
-from ..evaluation.protocol import DECODINGS, N_RESAMPLES
 from ..evaluation.report import DecodedResult, Decoding, EvalReport, Metric, provenance
+from ..evaluation.scoring import DECODINGS, N_RESAMPLES
 from ..expression.coherence import percentile_interval, resample_counts
 from ..expression.law import COHERENCE, ExpressionLaw
 from ..expression.vocabulary import SHAPES
-from ..teacher.data import target_laws
+from ..teacher.data.windows import target_laws
 
 __all__ = ["exact_report", "exact_scores", "kl_rows", "temper_rows"]
 

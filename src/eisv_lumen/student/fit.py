@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from ..expression.law import EXPRESSIONS, ExpressionLaw
 from ..expression.vocabulary import INQUIRY_TOKENS, PATTERNS, TOKENS
-from .answers import Say
-from .export import Net, Rows, laws_of_rows
+from .format import Net, Rows, laws_of_rows
+from .teacher_cache import Say
 
 if TYPE_CHECKING:
     import torch

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from ..errors import InputError
+from ..core.errors import InputError
+from ..core.files import parse_yaml
 from ..expression.vocabulary import SHAPES
-from ..files import parse_yaml
-from .prompt import Style
+from .prompt.messages import Style
 
 if TYPE_CHECKING:
     from peft import LoraConfig

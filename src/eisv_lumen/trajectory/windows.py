@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import InputError
 from ..eisv import EISV_DIMS
-from ..errors import InputError
-from .inputs import series_arrays
+from .validation import series_arrays
 
 __all__ = [
     "STRIDE",
@@ -112,7 +112,7 @@ def classify(
 def _classify(
     t: Floats, X: Floats, drift: Floats, window: int, stride: int, first_row: int
 ) -> npt.NDArray[np.int8]:
-    from .kernel import classify_kernel
+    from .rules.kernel import classify_kernel
 
     out = np.empty(_require_windows(t.size, window, stride), np.int8)
     for part, rows in _parts(X, out.size, window, stride):
@@ -147,7 +147,7 @@ def summarize(
     InputError
         As for `classify`.
     """
-    from .summary_kernel import N_SUMMARY, summary_kernel
+    from .rules.summary_kernel import N_SUMMARY, summary_kernel
 
     time, states, drift = series_arrays(t, X, None)
     out = np.empty((_require_windows(time.size, window, stride), N_SUMMARY))
@@ -185,7 +185,7 @@ def label_each(
     InputError
         As for `classify`; the message names the window, too.
     """
-    from .summary_kernel import N_SUMMARY, each_kernel
+    from .rules.summary_kernel import N_SUMMARY, each_kernel
 
     time = np.ascontiguousarray(t, dtype=np.float64)
     states = np.ascontiguousarray(X, dtype=np.float64)

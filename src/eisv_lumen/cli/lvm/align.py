@@ -61,14 +61,14 @@ def align(
     """
     import sys
 
+    from ...core.files import check_file_place
     from ...evaluation.report import provenance
-    from ...files import check_file_place
+    from ...lvm.alignment.align import align as run
     from ...lvm.alignment.report import rounded, write_alignment
-    from ...lvm.alignment.run import align as run
-    from ...lvm.baselines import baseline
-    from ...lvm.model_files import facts_of, predictor
-    from ...lvm.splits import take_corpus
-    from ...lvm.storage import read_sequences
+    from ...lvm.data.splits import take_corpus
+    from ...lvm.data.storage import read_sequences
+    from ...lvm.predictors.baselines import baseline
+    from ...lvm.predictors.load import facts_of, predictor
 
     if out is not None:
         check_file_place(out)
@@ -123,8 +123,8 @@ def compare(
 
       eisv-lumen lvm compare results/lvm-wiki --markdown --figure lvm.svg
     """
-    from ...errors import InputError
-    from ...files import write_bytes
+    from ...core.errors import InputError
+    from ...core.files import write_bytes
     from ...lvm.alignment.report import by_question, read_alignments
     from ...lvm.alignment.table import COMPARED, compare_rows
 
@@ -135,7 +135,7 @@ def compare(
         typer.echo(f"skipped, not alignment reports: {', '.join(map(str, skipped))}", err=True)
     parts = by_question(found)
     if figure is not None:
-        from ...hub.alignment_figures import compare_models
+        from ...hub.figures.alignment import compare_models
 
         for i, part in enumerate(parts):
             place = figure if i == 0 else figure.with_stem(f"{figure.stem}-{i + 1}")
@@ -157,7 +157,7 @@ def compare(
         if i:
             typer.echo()
         if markdown:
-            from ...hub.render import markdown_table
+            from ...hub.cards.render import markdown_table
 
             if len(parts) > 1:
                 typer.echo(f"**{_question(part[0])}**\n")

@@ -14,8 +14,8 @@ from .. import print_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...lvm.embed import Progress
-    from ...lvm.gates import GateReport
+    from ...lvm.data.data_gates import GateReport
+    from ...lvm.data.embed import Progress
 
 app = typer.Typer()
 
@@ -81,10 +81,10 @@ def embed(
 
     from transformers.utils.logging import disable_progress_bar
 
-    from ...lvm.corpus import draw, read_articles
-    from ...lvm.embed import Encoder, default_cache, embed_articles
-    from ...lvm.storage import check_place, write_chunks
-    from ...lvm.texts import usual_cut
+    from ...lvm.data.corpus import draw, read_articles
+    from ...lvm.data.embed import Encoder, default_cache, embed_articles
+    from ...lvm.data.storage import check_place, write_chunks
+    from ...lvm.data.texts import usual_cut
 
     check_place(out)
     given = {"by": by, "words": words, "min_words": min_words, "at_most": at_most}
@@ -161,7 +161,7 @@ def sequences(
 
       eisv-lumen lvm sequences study.npz --out seq --allow-pickle-once --encoder gtr-t5-base
     """
-    from ...lvm.build import Plan, build_splits, parse_shares
+    from ...lvm.data.build import Plan, build_splits, parse_shares
 
     plan = Plan(
         context_length=context,
@@ -200,9 +200,9 @@ def check(
 
       eisv-lumen lvm check runs/lvm/sequences --by-corpus
     """
-    from ...lvm.gates import check as check_data
-    from ...lvm.splits import corpora, take_corpus
-    from ...lvm.storage import read_sequences
+    from ...lvm.data.data_gates import check as check_data
+    from ...lvm.data.splits import corpora, take_corpus
+    from ...lvm.data.storage import read_sequences
 
     paths = [folder / "train", folder / "validation"] if (folder / "train").is_dir() else [folder]
     sets = [read_sequences(path) for path in paths]

@@ -42,8 +42,8 @@ def demo(
     """
     from transformers.utils.logging import disable_progress_bar
 
-    from ...files import write_bytes
-    from ...hub.alignment_figures import compare_models
+    from ...core.files import write_bytes
+    from ...hub.figures.alignment import compare_models
     from ...lvm.alignment.table import COMPARED, compare_rows
     from ...lvm.demo import DemoSize, meaning, run_demo
 

@@ -11,8 +11,8 @@ import typer
 from .. import print_json
 
 if TYPE_CHECKING:
-    from ...lvm.alignment.answers import Predictor
-    from ...lvm.retrieval import Retrieved
+    from ...lvm.alignment.predictions import Predictor
+    from ...lvm.serving.retrieval import Retrieved
 
 app = typer.Typer()
 
@@ -69,10 +69,10 @@ def retrieve(
 
       eisv-lumen lvm retrieve seq/test --scope global --first copy-last --reranker runs/ranker
     """
-    from ...lvm.index import ChunkIndex
-    from ...lvm.model_files import predictor
-    from ...lvm.retrieval import measure
-    from ...lvm.storage import read_sequences
+    from ...lvm.data.storage import read_sequences
+    from ...lvm.predictors.load import predictor
+    from ...lvm.serving.index import ChunkIndex
+    from ...lvm.serving.retrieval import measure
 
     found = read_sequences(sequences)
     held = read_sequences(validation) if validation else None
@@ -122,9 +122,9 @@ def serve(
 
       curl localhost:9007/chat --json '{"paragraph": "It rained. It poured."}'
     """
-    from ...lvm.serve_app import Limits
-    from ...lvm.serve_app import serve as run
-    from ...lvm.serve_open import open_service
+    from ...lvm.serving.app import Limits
+    from ...lvm.serving.app import serve as run
+    from ...lvm.serving.load import open_service
 
     service = open_service(model, index, decoder=decoder.value, approximate=approximate)
 

@@ -19,7 +19,7 @@ def recipes(as_json: Json = False) -> None:
 
     Example: eisv-lumen lvm recipes
     """
-    from ...lvm.recipe import load_recipe, recipe_names
+    from ...lvm.training.recipe import load_recipe, recipe_names
 
     found = {name: load_recipe(name) for name in recipe_names()}
     if as_json:
@@ -62,10 +62,10 @@ def train(
     """
     from typing import cast
 
-    from ...lvm.gates import check, refuse_or_go
-    from ...lvm.recipe import Size, check_recipe, load_recipe
-    from ...lvm.storage import read_sequences
-    from ...lvm.train import train as run
+    from ...lvm.data.data_gates import check, refuse_or_go
+    from ...lvm.data.storage import read_sequences
+    from ...lvm.training.recipe import Size, check_recipe, load_recipe
+    from ...lvm.training.train import train as run
 
     chosen = load_recipe(recipe, cast(Size, size))
     check_recipe(chosen)

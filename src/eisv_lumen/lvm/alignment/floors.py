@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .articles import Article, Floats, unit
-from .ranking import Doubles, Said, cosines, fit_logit
+from .identification import Doubles, Said, cosines, fit_logit
 
 __all__ = ["Floors", "Readout", "fit_floors", "fit_readout", "lag_cosines", "lag_scores"]
 

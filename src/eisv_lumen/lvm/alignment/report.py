@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...errors import InputError
+from ...core.errors import InputError
+from ...core.files import read_json, write_json
 from ...evaluation.report import Provenance
-from ...files import read_json, write_json
-from .calibrated import Gate
-from .published import PublishedTest
+from .calibrated_gates import Gate
+from .five_cat import PublishedTest
 
 __all__ = [
     "SCHEMA",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .calibrated import Gate
-from .published import PublishedTest
+from .calibrated_gates import Gate
+from .five_cat import PublishedTest
 from .report import AlignmentReport
 
 __all__ = [

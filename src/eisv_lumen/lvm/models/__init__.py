@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedConfig
 from transformers.utils import logging
 
-from ...errors import InputError
+from ...core.errors import InputError
 from .base import LvmConfig, PredictorOutput, VectorModel
 from .predictors import Anchored, Mixture, Predictor, Residual
 from .ranker import Ranker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...errors import InputError
+from ...core.errors import InputError
 from .base import LvmConfig, last_slot_penalty
 
 __all__ = ["Encoder"]

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
 from .base import VectorModel, unit
-from .standing import SHARPNESS, Standing, features, standing
+from .pool_features import SHARPNESS, Standing, features, standing
 
 __all__ = ["Ranker", "RankerConfig"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ..windows import STRIDE, WINDOW
 from .common import Expressions, Report, Source, text_lines
 
@@ -109,7 +109,7 @@ def load_table(
     InputError
         As for `read_any`, or no series is as long as a window.
     """
-    from ..dataset import build
+    from ..dataset.schema import build
 
     found = read_any(source)
     if not isinstance(found, Source):
@@ -164,7 +164,7 @@ def load_trajectories(
 
 def _windows_of(path: Path) -> pa.Table | None:
     """Read a file that holds windows, or return None where it holds anything else."""
-    from ..dataset import read_parquet, read_table
+    from ..dataset.schema import read_parquet, read_table
     from .parquet import column_names
     from .published import STATES_COLUMN, typed_from_published
 
@@ -188,7 +188,7 @@ def _windows_of(path: Path) -> pa.Table | None:
 
 
 def _from_folder(path: Path) -> pa.Table:
-    from ..cutting import joined
+    from ..dataset.metadata import joined
 
     files = sorted(path.rglob("*.parquet"))
     if not files:
@@ -202,8 +202,8 @@ def _from_hub(name: str) -> pa.Table:
 
     from datasets import load_dataset
 
-    from ..cutting import joined
-    from ..dataset import typed
+    from ..dataset.metadata import joined
+    from ..dataset.schema import typed
     from .published import STATES_COLUMN, typed_from_published
 
     try:

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from ...core.errors import InputError
 from ...eisv import ANIMA_DIMS, anima_to_eisv
-from ...errors import InputError
 from ...expression.vocabulary import PRIMITIVES
 from ..series import Series
 from .common import Expressions, Report, Source, in_time_order, parse_times

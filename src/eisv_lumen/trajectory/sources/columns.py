@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from ...errors import InputError
-from ..inputs import LATEST, check_seconds
+from ..validation import LATEST, check_seconds
 from .common import parse_times
 
 if TYPE_CHECKING:

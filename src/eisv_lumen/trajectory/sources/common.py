@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ..series import Series
 
 __all__ = [

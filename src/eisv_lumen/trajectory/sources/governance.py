@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from ...errors import InputError
-from ..inputs import check_seconds
 from ..series import Series
+from ..validation import check_seconds
 from .common import Report, Source, in_time_order, parse_times, text_lines
 
 __all__ = [

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from ...errors import InputError
 from ..series import Series
 from ..windows import STRIDE, WINDOW, classify_stream
 from .columns import by_agent, state_columns, wanted_columns
@@ -172,7 +172,7 @@ def write_states(path: str | os.PathLike[str], series: list[Series]) -> None:
     """
     import pyarrow as pa
 
-    from ..dataset import write_parquet
+    from ..dataset.schema import write_parquet
 
     drifts = [np.zeros(len(s)) if s.ethical_drift is None else s.ethical_drift for s in series]
     agents = pa.DictionaryArray.from_arrays(

@@ -6,8 +6,8 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
+from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from ...errors import InputError
 from .common import Source
 from .governance import Updates, assemble, drift_of, number, time_of
 

@@ -11,8 +11,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from ...errors import InputError
 from ...expression.vocabulary import UnknownNameError, shape_code, strip_tildes
 from .common import parse_times
 from .governance import drift_of, number, time_of
@@ -46,7 +46,7 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
     """
     import pyarrow as pa
 
-    from ..dataset import SCHEMA
+    from ..dataset.schema import SCHEMA
 
     for column in ("shape", STATES_COLUMN):
         if column not in table.column_names:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ...expression.vocabulary import UnknownNameError, shape_code, strip_tildes, token_codes
 from ..windows import SUMMARY_FIELDS
 from .common import text_lines

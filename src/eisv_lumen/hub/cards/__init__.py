@@ -1,0 +1,1 @@
+"""Cards, README and posts, rendered from results files."""

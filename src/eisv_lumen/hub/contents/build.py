@@ -1,0 +1,207 @@
+"""What each part of a publish puts into its repo: the builders, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ...core.errors import InputError
+from ..publishing.plan import CARD, Contents, RepoName, Source
+from ..publishing.repos import DATASET, METRIC, TEACHER
+from .context import Material, check_root
+from .lvm import causal_alignment, lvm
+from .student import STUDENT, student
+from .teacher import teacher
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..cards.dataset_card import DatasetConfig
+
+__all__ = ["PARTS", "build_contents", "left_out"]
+
+_METRIC_MODULES: Final = ("vocabulary.py", "law.py", "coherence.py")
+_METRIC_FILES: Final = ("eisv_coherence.py", "app.py", "requirements.txt")
+_SPLITS: Final = ("train", "validation", "test")
+
+
+def metric(given: Material) -> Contents:
+    """Return the metric Space: its own files, and the mathematics copied beside them.
+
+    `evaluate` fetches the metric's module and the files that it imports from its own folder.
+    """
+    from ... import expression
+    from ..cards.render import load_results
+    from ..cards.teacher_card import metric_card
+
+    here, room = given.root / "spaces" / METRIC.name, Path(expression.__file__).parent
+    files: dict[str, Source] = {name: here / name for name in _METRIC_FILES}
+    files |= {name: room / name for name in _METRIC_MODULES}
+    results = load_results(given.root / "results")
+    if "imitator" not in results.get("law", {}):
+        raise InputError(f"{given.root / 'results'}: no results of the law; run `make results`")
+    card = metric_card(given.root, given.namespace, results["law"]["imitator"])
+    return {METRIC: {**files, CARD: card.encode("utf-8")}}
+
+
+def dataset(given: Material) -> Contents:
+    """Return the dataset: a folder a config, a Parquet shard a split, and the card."""
+    from ...trajectory.dataset.schema import read_table
+    from ..cards.dataset_card import dataset_card
+    from ..cards.dataset_checks import check_disjoint, check_range
+    from ..cards.render import load_results
+
+    folder = given.of_run("dataset", "dataset")
+    tables: dict[str, dict[str, pa.Table]] = {}
+    files: dict[str, Source] = {}
+    for config in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for split in _SPLITS:
+            path = config / f"{split}.parquet"
+            if path.is_file():
+                tables.setdefault(config.name, {})[split] = read_table(path)
+                files[f"{config.name}/{split}-00000.parquet"] = path
+    if not tables:
+        raise InputError(f"{folder}: no <config>/<split>.parquet there")
+    check_disjoint(tables, str(folder))
+    check_range(tables, str(folder))
+    configs = [_config(name, splits) for name, splits in tables.items()]
+    main = max(configs, key=lambda config: config.window)
+    card = dataset_card(
+        given.root,
+        given.namespace,
+        [_as_default(config) if config is main else config for config in configs],
+        load_results(given.root / "results"),
+        name=DATASET.name,
+        source=_origin(given, tables),
+        agreement=_agreement(tables[main.name]),
+    )
+    return {DATASET: {**files, CARD: card.encode("utf-8")}}
+
+
+def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
+    import numpy as np
+
+    from ...expression.vocabulary import SHAPES
+    from ...trajectory.dataset.metadata import agreed
+    from ..cards.dataset_card import DatasetConfig
+
+    counts = {}
+    for split, table in splits.items():
+        n = np.bincount(table["shape"].to_numpy(), minlength=len(SHAPES)).tolist()
+        counts[split] = dict(zip(SHAPES, n, strict=True))
+    window = len(next(iter(splits.values()))["t"][0])
+    patterns = {split: f"{name}/{split}-*.parquet" for split in splits}
+    said = agreed(splits.values())
+    return DatasetConfig(name, window, said.get("stride"), patterns, counts, seed=said.get("seed"))
+
+
+def _as_default(config: DatasetConfig) -> DatasetConfig:
+    from dataclasses import replace
+
+    return replace(config, default=True)
+
+
+def _origin(given: Material, tables: dict[str, dict[str, pa.Table]]) -> str:
+    """Say where the states come from."""
+    if given.run is not None and (given.run / "demo.json").is_file():
+        return (
+            "These states are not Lumen's: `eisv-lumen demo` drew them from a process fitted to "
+            "Lumen's log, and wrote them in the form of that log."
+        )
+    sources = {
+        name
+        for splits in tables.values()
+        for table in splits.values()
+        for name in table["source"].unique().to_pylist()
+    }
+    return f"The states come from: {', '.join(sorted(sources))}."
+
+
+def _agreement(splits: dict[str, pa.Table]) -> dict[int, float]:
+    """Share of labels that the last k states alone would get, by k."""
+    import pyarrow as pa
+
+    from ...trajectory.dataset.agreement import LENGTHS
+    from ...trajectory.dataset.schema import windows_from_table
+    from ...trajectory.windows import label_each
+
+    whole = windows_from_table(pa.concat_tables(splits.values()))
+    width = whole.t.shape[1]
+    return {
+        k: float(
+            (
+                label_each(whole.t[:, -k:], whole.X[:, -k:], whole.ethical_drift[:, -k:])[0]
+                == whole.shape
+            ).mean()
+        )
+        for k in LENGTHS
+        if k <= width
+    }
+
+
+def explorer(given: Material) -> Contents:
+    """Return the explorer Space: its app, the wheel, results, post, the run's models."""
+    from .explorer import EXPLORER, explorer_contents
+
+    models = {}  # a whole model alone: the base of an adapter would not travel along
+    if given.run is not None and (given.run / "teacher" / "model" / "config.json").is_file():
+        models[TEACHER.name] = given.run / "teacher"
+    students = {}
+    if given.run is not None and (given.run / "student").is_dir():
+        students[STUDENT.name] = given.run / "student"
+    files = explorer_contents(given.root, given.namespace, models=models, students=students)
+    return {RepoName("space", EXPLORER): files}
+
+
+_BUILDERS: Final[dict[str, Callable[[Material], Contents]]] = {
+    "dataset": dataset,
+    "metric": metric,
+    "teacher": teacher,
+    "explorer": explorer,
+    "causal_alignment": causal_alignment,
+    "lvm": lvm,
+    "student": student,
+}
+_OF_A_RUN: Final = ("dataset", "teacher", "lvm", "student")
+_PERHAPS: Final = ("lvm", "student")
+"""Of them, what a run need not have."""
+PARTS: Final = tuple(_BUILDERS)
+"""What can be published."""
+
+
+def build_contents(given: Material, only: Sequence[str] = ()) -> dict[RepoName, dict[str, Source]]:
+    """Collect the files of what is to be published.
+
+    Parameters
+    ----------
+    given
+        What it is made of.
+    only
+        Some of `PARTS`; by default all, those of a run where a run is given.
+
+    Raises
+    ------
+    InputError
+        There is no such part, or something that it is made of is missing.
+    """
+    for part in only:
+        if part not in _BUILDERS:
+            raise InputError(f"--only {part}: use one of {', '.join(PARTS)}")
+    check_root(given.root)
+    parts = only or [part for part in PARTS if part not in left_out(given)]
+    contents: dict[RepoName, dict[str, Source]] = {}
+    for part in parts:
+        contents |= {name: dict(files) for name, files in _BUILDERS[part](given).items()}
+    return contents
+
+
+def left_out(given: Material) -> dict[str, str]:
+    """Return which of `PARTS` are not published unless they are asked for, and why."""
+    found = {}
+    for part in PARTS:
+        if part in _OF_A_RUN and given.run is None:
+            found[part] = "it is made of a run; give one with --run, as in --run demo-out"
+        elif part in _PERHAPS and given.run is not None and not (given.run / part).is_dir():
+            found[part] = f"{given.run / part} is not there"
+    return found

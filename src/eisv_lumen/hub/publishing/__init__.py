@@ -1,0 +1,1 @@
+"""Publishing: a plan, laid out in a folder or committed to the Hub."""

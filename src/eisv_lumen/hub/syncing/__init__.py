@@ -1,0 +1,1 @@
+"""Growing a published dataset by the windows that it lacks."""

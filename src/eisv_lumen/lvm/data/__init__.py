@@ -1,0 +1,1 @@
+"""From texts to sequences of vectors, and the gates before training."""

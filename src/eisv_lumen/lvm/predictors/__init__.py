@@ -1,0 +1,1 @@
+"""Floors and trained models behind one interface."""

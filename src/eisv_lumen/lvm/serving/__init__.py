@@ -1,0 +1,1 @@
+"""Retrieval, decoding and the HTTP service."""

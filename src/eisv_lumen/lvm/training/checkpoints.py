@@ -1,0 +1,50 @@
+"""What a run is known by, and what it leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from ...core.files import read_json
+from ...core.runs import is_first, replacing
+from ..data.sequences import SequenceSet
+from ..models import VectorModel, load_predictor
+
+__all__ = ["digest", "save_model", "say", "take_saved"]
+
+
+def digest(sequences: SequenceSet) -> str:
+    """SHA-256 of all that a set holds, in hexadecimal."""
+    about = json.dumps([sequences.article_ids, sequences.context_length, sequences.encoder])
+    found = hashlib.sha256(about.encode())
+    for array in (sequences.vectors, sequences.article, sequences.position, sequences.starts):
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def save_model(model: VectorModel, folder: Path) -> None:
+    """Save a model, whole and readable or not at all."""
+    with replacing(folder) as aside:
+        model.save_pretrained(aside)
+        load_predictor(aside)
+
+
+def take_saved(model: VectorModel, folder: Path) -> None:
+    """Give a model the weights of a folder, and the fields that training had set by then.
+
+    Schedules set two of them, and transformers' Trainer `use_cache`.
+    """
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    saved = read_json(folder / "config.json")
+    for name in ("position_scale", "last_slot_bias", "use_cache"):
+        if name in saved:
+            setattr(model.config, name, saved[name])
+
+
+def say(text: str) -> None:
+    if is_first():
+        print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""The published study: its figures, and how far they stand from perfect imitation."""

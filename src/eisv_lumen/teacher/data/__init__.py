@@ -1,0 +1,1 @@
+"""Windows, examples and token rows to train on."""

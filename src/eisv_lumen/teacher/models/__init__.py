@@ -1,0 +1,1 @@
+"""Base models: pretrained ones, and tiny ones built from scratch."""

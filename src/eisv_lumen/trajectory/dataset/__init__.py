@@ -1,0 +1,1 @@
+"""The typed dataset: schema, splits, blends, configurations."""

@@ -1,0 +1,1 @@
+"""The nine rules: thresholds, compiled kernels, explanations."""

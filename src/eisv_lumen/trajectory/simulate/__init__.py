@@ -1,0 +1,1 @@
+"""Simulated series: synthetic windows, Lumen-like logs."""
