@@ -25,7 +25,7 @@ __all__ = ["EXPLORER", "LONG_RUN", "build_wheel", "example_series", "explorer_co
 
 EXPLORER: Final = "explorer"
 LONG_RUN: Final = "an_hour_like_lumens"
-_APP: Final = ("*.py", "tabs/*.py", "*.css", "*.js", "requirements.txt")
+_APP: Final = ("*.py", "*/*.py", "page/*.css", "page/*.mjs", "requirements.txt")
 _MODEL: Final = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")
 _STUDENT: Final = ("student.json", "distilled.json")
 _SEED: Final = 7

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from charts import Line, chart, overview, strip
-from parts import cards, figure, legend
-from words import DIMENSIONS, plain
+from drawing.charts import Line, chart, overview, strip
+from drawing.parts import cards, figure, legend
+from drawing.words import DIMENSIONS, plain
 
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.trajectory.rules.explain import Explanation, derivatives, explain

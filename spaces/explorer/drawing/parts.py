@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from words import plain
+from drawing.words import plain
 
 from eisv_lumen.expression.vocabulary import AFFINE_TOKENS
 
