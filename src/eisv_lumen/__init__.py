@@ -29,7 +29,7 @@ __all__ = [
 _HOMES = {
     "SHAPES": "expression.vocabulary",
     "ExpressionLaw": "expression.law",
-    "InputError": "errors",
+    "InputError": "core.errors",
     "Voice": "expression.voice",
     "classify": "trajectory.windows",
     "coherence": "expression.coherence",

@@ -14,13 +14,13 @@ from law_report import law_report
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.report import EvalReport
+from eisv_lumen.hub.cards import post as blog
 from eisv_lumen.hub.cards.front_matter import check_front_matter
 from eisv_lumen.hub.cards.post import post_figures, render_post, words
 from eisv_lumen.hub.cards.render import load_results, markdown_table, render
-from eisv_lumen.hub.cards.teacher_card import post as blog
 from eisv_lumen.hub.cards.wrap import one_line_each
 from eisv_lumen.hub.figures.post import same_end
-from eisv_lumen.hub.figures.style import style as figures
+from eisv_lumen.hub.figures import style as figures
 
 ROOT = Path(__file__).parents[2]
 RESULTS = load_results(ROOT / "results")

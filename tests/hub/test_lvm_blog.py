@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from eisv_lumen.core.errors import InputError
+from eisv_lumen.hub.cards import lvm_post as lvm_blog
 from eisv_lumen.hub.cards.front_matter import check_front_matter
 from eisv_lumen.hub.cards.lvm_post import CORPORA, lvm_view, render_lvm_post
 from eisv_lumen.hub.cards.post import words
 from eisv_lumen.hub.cards.render import listed, load_results, markdown_table, render
-from eisv_lumen.hub.cards.teacher_card import lvm_post as lvm_blog
 from eisv_lumen.hub.cards.wrap import one_line_each
 
 ROOT = Path(__file__).parents[2]

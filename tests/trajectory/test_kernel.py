@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.rules.thresholds import kernel
+from eisv_lumen.trajectory.rules import kernel
 from eisv_lumen.trajectory.series import Series, concatenate, cut, windows_from_arrays
 from eisv_lumen.trajectory.windows import (
     SUMMARY_FIELDS,

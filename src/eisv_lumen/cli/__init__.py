@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 _GROUPS = {
+    "run": "The main job on a log of one's own: dataset, teacher, report, student.",
     "demo": "The main job from nothing: log, dataset, teacher, report.",
     "data": "Sources to a typed dataset; label agreement.",
     "cluster": "Windows of many agents and years, on many machines.",

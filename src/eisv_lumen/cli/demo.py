@@ -37,7 +37,11 @@ def demo(
 
     size = QUICK if quick else DemoSize()
     report = run_demo(
-        out, seed=seed, size=size, root=root, say=lambda text: typer.echo(text, err=True)
+        out,
+        seed=seed,
+        size=size,
+        root=root if (root / "spaces").is_dir() else None,
+        say=lambda text: typer.echo(text, err=True),
     )
     if as_json:
         print_json(report.model_dump(by_alias=True))
