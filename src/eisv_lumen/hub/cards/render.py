@@ -200,6 +200,8 @@ def _interval(metric: Metric, digits: int = 3) -> str:
     if metric.low is None or metric.high is None:
         return _fixed(metric, digits)
     low, high = _fixed(metric.low, digits), _fixed(metric.high, digits)
+    if low == high:  # every resample gave the same: that is no certainty, and no interval
+        return _fixed(metric, digits)
     return f"{_fixed(metric, digits)} [{low}, {high}]"
 
 

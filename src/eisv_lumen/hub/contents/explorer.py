@@ -90,7 +90,7 @@ def explorer_contents(
         files |= _model(name, folder)
     for name, folder in (students or {}).items():
         files |= _student(name, folder)
-    post = _post(root) if post is None else post
+    post = _posts(root, namespace) if post is None else post
     if "post.md" not in post:
         raise InputError(f"the post has no post.md, only {', '.join(post) or 'nothing'}")
     files |= dict(post)
@@ -205,15 +205,30 @@ def _student(name: str, folder: Path) -> dict[str, Source]:
     return {f"students/{name}/{file}": folder / file for file in _STUDENT}
 
 
-def _post(root: Path) -> dict[str, bytes]:
-    """Return the post and its figures as they lie in the Space, whose own tabs it links to."""
+_POSTS: Final = {
+    "eisv-lumen": "post",
+    "eisv-lumen-appendix": "post-appendix",
+    "latent-vectors": "vectors",
+    "latent-vectors-appendix": "vectors-appendix",
+}
+"""Posts of `blog/`, and what their files are called in the Space."""
+
+
+def _posts(root: Path, namespace: str) -> dict[str, bytes]:
+    """Return both posts and their figures as they lie in the Space, whose own page they link to."""
+    from ..cards.lvm_post import render_lvm_post
     from ..cards.post import render_post
 
-    post = render_post(root, space="")
-    rendered = {path.removeprefix("blog/"): data for path, data in post.items()}
-    figures = {path: data for path, data in rendered.items() if path.startswith("figures/")}
-    text = next(data for path, data in rendered.items() if path.endswith(".md"))
-    return {"post.md": text, **figures}
+    rendered = render_post(root, space="", namespace=namespace)
+    rendered |= render_lvm_post(root, space="", namespace=namespace)
+    found = {}
+    for path, data in rendered.items():
+        name = path.removeprefix("blog/")
+        if name.endswith(".md"):
+            found[f"{_POSTS[name.removesuffix('.md')]}.md"] = data
+        elif name.startswith("figures/") or name == "thumbnail.png":
+            found[name] = data
+    return found
 
 
 def _card(here: Path, namespace: str, models: tuple[str, ...]) -> bytes:
