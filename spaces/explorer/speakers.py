@@ -86,7 +86,8 @@ class TeacherSpeaker:
         self.folder = folder
         recipe = read_json(folder / "training.json").get("recipe", {})
         self.style = recipe.get("data", {}).get("style")
-        self.name = f"Teacher {recipe.get('name', folder.name)}"
+        named = recipe.get("name", folder.name)
+        self.name = "Teacher" if named == "demo" else f"Teacher {named}"
         self._lock = threading.Lock()
         self._teacher: Any = None
         if self.style not in _SHOWN:
@@ -141,7 +142,7 @@ class StudentSpeaker:
         self._student = read_student(path)
         taught = read_json(folder / "distilled.json").get("teacher", {})
         whose = taught.get("recipe") or f"the {taught.get('law')} law"
-        self.name = f"Student of {whose}"
+        self.name = "Student" if whose == "demo" else f"Student of {whose}"
         self._lengths = (self._student.body.get("net") or {}).get("n_states", ())
         shown = "is shown the states, which nine rules read"
         if self._lengths:

@@ -46,6 +46,17 @@ document.addEventListener("click", (event) => {
   return goTo(wanted.report ? "#report-page" : `#tab-${wanted.tab}`);
 });
 
+/* a click in the series, or in its strip of shapes, moves the window there */
+document.addEventListener("click", (event) => {
+  const drawing = event.target.closest("#overview svg.wide, #strip svg.strip");
+  const field = document.querySelector('#position input[type="number"]');
+  if (!drawing || !field) return;
+  const box = drawing.getBoundingClientRect();
+  const most = Number(document.querySelector('#position input[type="range"]').max);
+  field.value = Math.round(((event.clientX - box.left) / box.width) * most);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
 /* the page may stand before or after Gradio has drawn its tabs */
 const watch = new MutationObserver(() => {
   if (!button("words")) return;

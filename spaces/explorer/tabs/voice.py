@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 import numpy as np
-from drawing.charts import Line, chart
+from drawing.charts import Line, chart, overview
 from drawing.parts import bars, cards, chips, figure, note, shape_chip, table, tile
-from drawing.words import SHAPE_MEANS, plain
+from drawing.words import DIMENSIONS, SHAPE_MEANS, plain
+from picture import nine
 
 from eisv_lumen.expression.coherence import coherence, jensen_shannon
 from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw
@@ -22,9 +23,11 @@ INTRO = """
 The **voice** chooses one to three of fifteen words by weighted dice; each shape has its own
 weights, at first 3 for the words that fit it and 1 for the others. Told how well an expression
 did, it nudges the weights of the words it used. Its whole law can be written down: so here is what
-your feedback does to it, exactly.
+your feedback does to it, exactly. One press counts 25 times, so that you see it move.
 """
 _TOP = 8
+_PRESS = 25
+"""How often one press counts: a single piece of feedback moves a law by less than a pixel."""
 
 
 @dataclass
@@ -61,13 +64,22 @@ def fresh() -> Session:
     return session
 
 
+def _window(shape: str) -> str:
+    """Draw the window of the shape that the first tab shows."""
+    view = nine()[shape]
+    t, X = view.series.t[view.at], view.series.X[view.at]
+    columns = [(X[:, j], f"var(--dim-{dim})") for j, dim in enumerate(DIMENSIONS)]
+    return f"<figure>{overview(t, columns, None)}</figure>"
+
+
 def show(session: Session) -> tuple[str, str]:
     """Return what was said, and the law before and after."""
     shape = session.shape
     score = float(coherence([session.said], shape)[0])
     said = (
         f'<div class="verdict">{shape_chip(shape)}<p>{SHAPE_MEANS[shape]}</p>'
-        f'<p class="spoken">{chips(session.said, shape)}</p>'
+        f"{_window(shape)}"
+        f'<p class="spoken" aria-live="polite">{chips(session.said, shape)}</p>'
         f"<small>Lumen says: <b>{' '.join(to_primitives(session.said))}</b> · filled words fit "
         f"the shape: coherence {score:.2f}</small></div>"
     )
@@ -112,7 +124,8 @@ def show(session: Session) -> tuple[str, str]:
 
 
 def _told(session: Session, score: float) -> tuple:
-    session.hear(score)
+    for _ in range(_PRESS):
+        session.hear(score)
     session.speak()
     return session, *show(session)
 
