@@ -11,7 +11,9 @@ import time
 import numpy as np
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from eisv_lumen.cli import app
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.teacher.data.windows import read_corpus, recipe_corpora, recipe_examples
 from eisv_lumen.teacher.evaluation.generate import generate
@@ -38,6 +40,34 @@ def test_the_record_says_what_was_done(trained, examples, recipe):
     assert record["wall_s"] > 0 and record["cpu_s"] > 0
     assert not list(folder.rglob("*.bin")) + list(folder.rglob("*.pt"))
     assert not (folder / "checkpoints").exists()
+
+
+def test_a_run_shorter_than_the_logging_interval_ends_with_its_loss(tmp_path):
+    """Whatever `logging_steps` is, the last step's loss is known, on the second call too."""
+    raw = {
+        "name": "short",
+        "base": "tiny",
+        "model": {"hidden_size": 16, "intermediate_size": 16, "head_dim": 4},
+        "data": {"source": "synthetic", "style": "compact", "per_shape": 4, "window": 4},
+        "training": {"max_steps": 3, "learning_rate": 1e-3, "seed": 0},
+    }
+    path, out = tmp_path / "short.yaml", tmp_path / "out"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    said = []
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["teacher", "train", str(path), "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        said.append(done.stdout)
+    record = json.loads((out / "training.json").read_text("utf-8"))
+    assert [step for step, _ in record["loss_curve"]] == [3] == [record["steps"]]
+    assert record["final_loss"] == record["loss_curve"][-1][1] > 0
+    assert said[0] == said[1]
+    assert f"final loss {record['final_loss']:.4f}" in said[0]
+    # A record of an earlier version, without any loss.
+    del record["final_loss"]
+    (out / "training.json").write_text(json.dumps(record | {"loss_curve": []}), "utf-8")
+    done = CliRunner().invoke(app, ["teacher", "train", str(path), "--out", str(out)])
+    assert done.exit_code == 0 and "final loss" not in done.stdout
 
 
 def test_a_trained_teacher_answers(teacher, examples):

@@ -91,9 +91,11 @@ def train(
     if as_json:
         print_json(record)
     else:
+        loss = record.get("final_loss")  # records of earlier versions do not have it
         typer.echo(
-            f"{record['steps']} steps, {record['wall_s']:.0f} s, last loss "
-            f"{record['loss_curve'][-1][1]:.4f}; model in {out / 'model'}"
+            f"{record['steps']} steps, {record['wall_s']:.0f} s"
+            + ("" if loss is None else f", final loss {loss:.4f}")
+            + f"; model in {out / 'model'}"
         )
 
 

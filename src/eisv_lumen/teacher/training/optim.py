@@ -2,8 +2,10 @@
 
 Muon (Jordan 2024) takes the momentum's nearest orthogonal matrix for a step. It is for matrices
 that map hidden states to hidden states; embeddings, head and norms are AdamW's. The steps are those
-of `torch.optim.Muon`, which takes the matrices one by one; here those of one size go together:
-for the many small ones of `tiny` most of its time is the start of each operation.
+of `torch.optim.Muon`, which differs in two ways. It takes the matrices one by one; here those of
+one size go together, since for the small ones of `tiny` most of the time is the start of each
+operation. And it always computes in bfloat16, which few CPUs have: they emulate it fifteen times
+more slowly than they compute in float32, and its coarse rounding makes two machines drift apart.
 """
 
 from __future__ import annotations
@@ -71,10 +73,10 @@ class Muon(torch.optim.Optimizer):
 def _orthogonal(wide: torch.Tensor) -> torch.Tensor:
     """Return matrices near the nearest orthogonal ones: singular values about 1, (n, rows, cols).
 
-    Five steps of the quintic Newton-Schulz iteration in bfloat16; rows ≤ cols.
+    Five steps of the quintic Newton-Schulz iteration, rows ≤ cols; in bfloat16 on CUDA alone.
     """
     a, b, c = _NEWTON_SCHULZ
-    x = wide.bfloat16()
+    x = wide.bfloat16() if wide.is_cuda else wide.float()
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(_STEPS):
         gram = x @ x.mT

@@ -120,6 +120,9 @@ def train(
     with stay_awake():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.wait_for_everyone()
+    loss_curve = [
+        [entry["step"], entry["loss"]] for entry in trainer.state.log_history if "loss" in entry
+    ]
     record = run | {
         "placement": asdict(placement),
         "world_size": trainer.args.world_size,
@@ -129,9 +132,8 @@ def train(
         "steps": trainer.state.global_step,
         "resumed_from": checkpoint.name if checkpoint else None,
         **clock.read(),
-        "loss_curve": [
-            [entry["step"], entry["loss"]] for entry in trainer.state.log_history if "loss" in entry
-        ],
+        "loss_curve": loss_curve,
+        "final_loss": loss_curve[-1][1] if loss_curve else None,
     }
     if is_first():
         _save(trainer.model, tokenizer, recipe, folder / MODEL)

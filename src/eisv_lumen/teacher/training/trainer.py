@@ -116,12 +116,17 @@ class Clock:
 
 
 def progress(clock: Clock) -> Any:
-    """Return a callback that says step and loss, and logs the clock for a later resume."""
+    """Return a callback that prints step and loss, and logs the clock for a later resume."""
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             clock.go_on(state.log_history)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            # Trainer logs every `logging_steps` alone; a short run would have no loss at all.
+            if state.global_step >= state.max_steps:
+                control.should_log = True
 
         def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             logs = state.log_history[-1]
