@@ -38,10 +38,10 @@ def unpack_wheel() -> None:
 unpack_wheel()
 
 import gradio as gr  # noqa: E402
-from folder import LONG_RUN, load_example, speakers  # noqa: E402
-from drawing.window import place, shapes_along  # noqa: E402
 import lumen  # noqa: E402
 import picture as tables  # noqa: E402
+from drawing.window import place, shapes_along  # noqa: E402
+from folder import LONG_RUN, load_example, speakers  # noqa: E402
 from tabs import picture, post, results, thermometer, trajectory, voice  # noqa: E402
 
 from eisv_lumen.trajectory.windows import WINDOW  # noqa: E402
@@ -51,7 +51,9 @@ ABOUT = (
     "See an agent’s states turn into words, slide the decoding temperature, and watch a score "
     "climb while nothing is learned."
 )
-HEAD = "# EISV-Lumen explorer\nFrom an agent’s states to words, and what a score of those words means."
+HEAD = (
+    "# EISV-Lumen explorer\nFrom an agent’s states to words, and what a score of those words means."
+)
 # The fonts come with gradio: nothing is fetched from anywhere. Its semibold one lacks glyphs.
 THEME = gr.themes.Default(
     primary_hue="teal",

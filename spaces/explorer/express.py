@@ -17,7 +17,7 @@ from eisv_lumen.expression.vocabulary import TOKENS
 from eisv_lumen.trajectory.rules.explain import Explanation, explain
 from eisv_lumen.trajectory.series import Windows
 
-__all__ = ["Expressed", "express", "window_seed"]
+__all__ = ["Expressed", "explained", "express", "window_seed"]
 
 _MOST = 100
 
@@ -74,7 +74,7 @@ def express(
         n: How many expressions to list and to draw, 0 to 100.
     """  # noqa: E501 (gradio reads one line an argument)
     try:
-        window, found = _window(states)
+        window, found = explained(states)
         said = [
             one
             for who in speakers()[0]
@@ -102,7 +102,14 @@ def window_seed(window: Windows) -> int:
     return zlib.crc32(window.t.tobytes() + window.X.tobytes())
 
 
-def _window(states: list[list[float]]) -> tuple[Windows, Explanation]:
+def explained(states: list[list[float]]) -> tuple[Windows, Explanation]:
+    """Return one window of states, checked, and why it has its shape.
+
+    Raises
+    ------
+    InputError
+        The states are too few, not all numbers, or out of range; the message names the row.
+    """
     try:
         rows = np.asarray(states, float)
     except (TypeError, ValueError):  # text, or states of different lengths
@@ -129,7 +136,9 @@ def _says(
     pmf = who.law(window)
     if pmf is None:
         return None
-    law = ExpressionLaw(pmf, shape).tempered(float(temperature), top_k=int(top_k), top_p=float(top_p))
+    law = ExpressionLaw(pmf, shape).tempered(
+        float(temperature), top_k=int(top_k), top_p=float(top_p)
+    )
     order = np.argsort(-law.pmf, kind="stable")[: int(n)]
     drawn = law.sample_index(int(n), window_seed(window))
     return {

@@ -7,13 +7,14 @@ was read is kept in the Hub's own cache folder, so that a restart reads nothing 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from drawing.window import View
+from huggingface_hub import HfFileSystem, constants
 
 from eisv_lumen.core.files import read_json, write_bytes
 from eisv_lumen.expression.vocabulary import SHAPES
@@ -35,15 +36,11 @@ def lumen_windows() -> dict[str, View]:
 
 def begin() -> None:
     """Look for the windows in the background; a Hub that cannot be reached changes nothing."""
-    from huggingface_hub import constants
-
     if not constants.HF_HUB_OFFLINE:
         threading.Thread(target=_look, args=(_cache(),), daemon=True).start()
 
 
 def _cache() -> Path:
-    from huggingface_hub import constants
-
     return Path(constants.HF_HOME) / "eisv-lumen" / "lumen_windows.json"
 
 
@@ -54,7 +51,7 @@ def _look(cache: Path) -> None:
         print(f"Lumen's own windows are not shown: {type(error).__name__}: {error}", flush=True)
         return
     if not cache.is_file():
-        os.makedirs(cache.parent, exist_ok=True)
+        cache.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(cache, json.dumps(rows).encode("utf-8"))
     for shape, row in rows.items():
         X = np.column_stack([row[dim] for dim in "EISV"])
@@ -63,9 +60,6 @@ def _look(cache: Path) -> None:
 
 def _streamed() -> dict[str, dict[str, list[float]]]:
     """Return a real window of each shape that the rules name as the dataset does."""
-    import pyarrow.parquet as pq
-    from huggingface_hub import HfFileSystem
-
     fs = HfFileSystem()
     files = sorted(fs.glob(f"datasets/{DATASET}/**/*.parquet"))
     chosen: dict[str, dict[str, list[float]]] = {}

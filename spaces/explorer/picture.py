@@ -103,9 +103,13 @@ def laws_and_windows() -> Picture:
                 laws = {shape: _law(who, view, shape) for shape, view in views.items()}
                 if all(laws.values()):
                     name = who.name.split()[0]
-                    heard.append({"id": name.lower(), "name": name, "about": who.about, "laws": laws})
+                    heard.append(
+                        {"id": name.lower(), "name": name, "about": who.about, "laws": laws}
+                    )
             _known[bool(real)] = {
-                "windows": [_as_json(shape, view, "Lumen’s own log") for shape, view in real.items()],
+                "windows": [
+                    _as_json(shape, view, "Lumen’s own log") for shape, view in real.items()
+                ],
                 "speakers": heard,
             }
     return _known[bool(real)]

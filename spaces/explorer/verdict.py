@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from express import window_seed
-from folder import speakers
 from drawing.parts import cards, chips, note, shape_chip
-from speakers import Said, Speaker, one_window
 from drawing.window import View
 from drawing.words import SHAPE_MEANS
+from express import window_seed
+from folder import speakers
+from speakers import Said, Speaker, one_window
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.coherence import coherence

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -43,7 +42,7 @@ def resolved(space: str) -> dict[str, str]:
     """What pip would install of it: name to version; skips, and says why, without an index."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "-q",
                "--report", "-", *wanted(space)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
     unreachable = re.search(r"No matching distribution found|Could not find a version", done.stderr)
     if done.returncode and (unreachable or "Temporary failure in name resolution" in done.stderr):
         pytest.skip(f"no package index to resolve {space} with: {done.stderr.strip()[-300:]}")
@@ -66,7 +65,7 @@ def overlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pins = [f"{name}=={found[name]}" for name in _DIFFERS if _here(name) != found[name]]
     if pins:
         command = [sys.executable, "-m", "pip", "install", "-q", "--target", str(target), *pins]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
         assert not done.returncode, done.stderr
     return target
 
@@ -79,14 +78,16 @@ def _here(name: str) -> str:
 
 
 def laid_out(name: str, folder: Path) -> Path:
-    """A metric Space as it is published, without its card."""
-    here = ROOT / "spaces" / name
-    shutil.copytree(here, folder)
-    rooms = {"eisv_coherence": ["expression"], "causal_alignment": ["lvm/alignment"]}[name]
-    for room in rooms:
-        for path in (ROOT / "src" / "eisv_lumen" / room).glob("*.py"):
-            if path.name != "__init__.py" and not (folder / path.name).exists():
-                shutil.copy(path, folder / path.name)
+    """A metric Space as it is published."""
+    from eisv_lumen.hub.contents.build import build_contents
+    from eisv_lumen.hub.contents.context import Material
+
+    part = {"eisv_coherence": "metric"}.get(name, name)
+    (files,) = build_contents(Material(root=ROOT, namespace="ada"), only=[part]).values()
+    for path, source in files.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
     return folder
 
 
@@ -95,9 +96,8 @@ def test_its_app_starts_on_what_that_line_installs(name, overlay, space, tmp_pat
     from gradio_client import Client
 
     folder = space if name == "explorer" else laid_out(name, tmp_path / name)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(overlay), os.environ["PYTHONPATH"]]
-                                                     if "PYTHONPATH" in os.environ
-                                                     else [str(overlay)]))  # fmt: skip
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(overlay), before])))
     with running(folder) as (address, _, log):
         client = Client(address, verbose=False)
         assert client.view_api(return_format="dict", print_info=False)["named_endpoints"]

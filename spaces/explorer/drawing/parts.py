@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from html import escape
 
 from drawing.words import plain
-
 from eisv_lumen.expression.vocabulary import AFFINE_TOKENS
 
 __all__ = ["bars", "cards", "chips", "figure", "legend", "note", "shape_chip", "table", "tile"]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import gradio as gr
 from folder import HERE
 from markdown_it import MarkdownIt
+
 from tabs.picture import PICTURE
 
 __all__ = ["POSTS", "Post", "build", "page"]
@@ -89,7 +90,11 @@ def _rendered(text: str, folder: Path, prefix: str) -> tuple[str, str, list[tupl
     html = html.replace("<table>", '<div class="scroll"><table>').replace(
         "</table>", "</table></div>"
     )
-    return title, html.replace('href="https://', 'target="_blank" rel="noopener" href="https://'), headings
+    return (
+        title,
+        html.replace('href="https://', 'target="_blank" rel="noopener" href="https://'),
+        headings,
+    )
 
 
 def _image(attributes: str, folder: Path) -> str:

@@ -8,9 +8,9 @@ from html import escape
 
 import gradio as gr
 from drawing.curves import by_skill
-from folder import Report, reports
 from drawing.parts import bars, cards, figure, note, table
 from drawing.words import plain
+from folder import Report, reports
 
 from eisv_lumen.evaluation.report import DecodedResult, EvalReport, Metric
 from eisv_lumen.evaluation.tables import COLUMNS, explain, metric_rows

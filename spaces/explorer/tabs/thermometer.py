@@ -19,8 +19,8 @@ from drawing.curves import (
     perfection,
     study,
 )
-from folder import Report, reports
 from drawing.parts import cards, figure, legend, table, tile
+from folder import Report, reports
 
 from eisv_lumen.evaluation.report import Metric
 
@@ -223,7 +223,17 @@ def _runs(temperature: float, nucleus: bool, real: bool, shown: Mapping[str, Rep
         value = result.metrics["coherence"].value
         perfect, error = perfection(run.name, temperature, nucleus)
         away = f"{_signed((value - perfect) / error, 1)} standard errors" if error > 1e-9 else "–"
-        rows.append([run.title, "V1–V6", result.n, f"{value:.3f}", perfect, away, run.results[0].decoding.label])
+        rows.append(
+            [
+                run.title,
+                "V1–V6",
+                result.n,
+                f"{value:.3f}",
+                perfect,
+                away,
+                run.results[0].decoding.label,
+            ]
+        )
     name = "coherence" if real else "macro_coherence"
     for entry in shown.values():
         found = nearest(entry, temperature, nucleus)

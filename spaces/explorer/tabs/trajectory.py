@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import gradio as gr
 import numpy as np
-from folder import LONG_RUN, example_names, load_example
 from drawing.parts import note
-from uploads import FILE_TYPES, read_series
-from verdict import rules, say, verdict
 from drawing.window import View, dimensions, opening, place, shapes_along, show_shape, whole
 from drawing.words import plain
+from express import explained
+from folder import HERE, LONG_RUN, example_names, load_example
+from uploads import FILE_TYPES, read_series
+from verdict import rules, say, verdict
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.rules.explain import Explanation, explain
+from eisv_lumen.trajectory.rules.explain import Explanation
 from eisv_lumen.trajectory.windows import WINDOW, classify
 
 __all__ = ["build", "explain_file", "explain_states"]
@@ -36,14 +37,7 @@ def explain_states(states: list[list[float]]) -> dict:
         states: Two or more, each [t in seconds, E, I, S, V] or [t, E, I, S, V, ethical drift], in order of time.
     """  # noqa: E501 (gradio reads one line an argument)
     try:
-        try:
-            rows = np.asarray(states, float)
-        except (TypeError, ValueError):  # text, or states of different lengths
-            rows = np.empty(0)
-        if rows.ndim != 2 or rows.shape[1] not in (5, 6):
-            raise InputError("each state needs five or six numbers: t, E, I, S, V[, drift]")
-        drift = rows[:, 5] if rows.shape[1] == 6 else None
-        return _as_json(explain(rows[:, 0], rows[:, 1:5], drift))
+        return _as_json(explained(states)[1])
     except ValueError as error:  # InputError is one
         raise gr.Error(str(error), print_exception=False) from error
 
@@ -95,7 +89,7 @@ def _uploaded(path: str | None) -> tuple:
         return gr.skip(), gr.skip(), gr.skip(), "", gr.skip()
     try:
         series, remark = read_series(path)
-        return (*_opened(place(series, 0, WINDOW)), note(remark), None)
+        return (*_opened(place(series, opening(series), WINDOW)), note(remark), None)
     except InputError as error:
         return gr.skip(), gr.skip(), gr.skip(), note(str(error), "alert"), gr.skip()
 
@@ -160,6 +154,10 @@ def build(tab: gr.Tab) -> None:
                 height=150,
                 elem_id="upload",
             )
+            gr.DownloadButton(
+                "Download an example CSV", HERE / "examples" / "void_rising.csv", size="sm",
+                elem_id="sample",
+            )  # fmt: skip
             message = gr.HTML(elem_id="upload-message")
             size = gr.Slider(LEAST, MOST, WINDOW, step=1, label="States in the window")
         with gr.Column(scale=2, min_width=320):

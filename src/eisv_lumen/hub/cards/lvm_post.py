@@ -72,8 +72,8 @@ def render_lvm_post(
     Returns
     -------
     dict
-        `blog/latent-vectors.md`, `blog/latent-vectors-appendix.md`, its thumbnail and figures, relative to `root`; empty where no
-        latent vector model was tested.
+        `blog/latent-vectors.md`, `blog/latent-vectors-appendix.md`, its thumbnail and figures,
+        relative to `root`; empty where no latent vector model was tested.
 
     Raises
     ------

@@ -21,8 +21,16 @@ from .front_matter import check_front_matter
 from .render import Results, load_results, markdown_table, render
 from .wrap import one_line_each
 
-__all__ = ["AUTHORS", "NAMESPACE", "post_figures", "post_names", "render_post", "space_of", "words",
-    "worked_example"]
+__all__ = [
+    "AUTHORS",
+    "NAMESPACE",
+    "post_figures",
+    "post_names",
+    "render_post",
+    "space_of",
+    "words",
+    "worked_example",
+]
 
 AUTHORS: Final = ("hikewa",)
 """Hub users whom the front matter names: the owner of the published data set."""
