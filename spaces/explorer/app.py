@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
-import os
 import shutil
 import sys
 import tempfile
@@ -41,6 +40,8 @@ import gradio as gr  # noqa: E402
 import lumen  # noqa: E402
 import picture as tables  # noqa: E402
 from drawing.window import place, shapes_along  # noqa: E402
+from family import THEME, links  # noqa: E402
+from family import head as shown_elsewhere  # noqa: E402
 from folder import LONG_RUN, load_example, speakers  # noqa: E402
 from tabs import picture, post, results, thermometer, trajectory, voice  # noqa: E402
 
@@ -54,37 +55,16 @@ ABOUT = (
 HEAD = (
     "# EISV-Lumen explorer\nFrom an agent’s states to words, and what a score of those words means."
 )
-# The fonts come with gradio: nothing is fetched from anywhere. Its semibold one lacks glyphs.
-THEME = gr.themes.Default(
-    primary_hue="teal",
-    secondary_hue="teal",
-    neutral_hue="slate",
-    font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"],
-    font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
-).set(  # the defaults are too pale: grey on white, and white on teal
-    body_text_color_subdued="*neutral_500",
-    link_text_color="*primary_700",
-    link_text_color_dark="*primary_300",
-    button_primary_background_fill="*primary_700",
-    button_primary_background_fill_hover="*primary_800",
-    button_primary_background_fill_dark="*primary_700",
-    button_primary_background_fill_hover_dark="*primary_800",
-)
 PAGE = HERE / "page"
 MODULES = ("state", "law", "picture", "tabs")
 
 
 def head() -> str:
     """Return what stands in the page's head: how it is shown elsewhere, its tables, its modules."""
-    where = os.environ.get("SPACE_ID", "")
-    image = f"https://huggingface.co/spaces/{where}/resolve/main/thumbnail.png"
-    shown = {"og:title": TITLE, "og:description": ABOUT, "og:type": "website"}
-    shown |= {"og:image": image} if where else {}
-    said = "".join(f'<meta property="{k}" content="{v}">' for k, v in shown.items())
     loaded = [f"gradio_api/file={quote(str(PAGE / name))}.mjs" for name in MODULES]
     ahead = "".join(f'<link rel="modulepreload" href="{path}">' for path in loaded)
     run = "".join(f'<script type="module" src="{path}"></script>' for path in loaded[2:])
-    return f'<meta name="description" content="{ABOUT}">{said}{picture.head()}{ahead}{run}'
+    return f"{shown_elsewhere(TITLE, ABOUT)}{picture.head()}{ahead}{run}"
 
 
 def launch_settings() -> dict[str, Any]:
@@ -127,6 +107,7 @@ def build() -> gr.Blocks:
                 post.build(tab, "post")
             with gr.Tab("Second post", id="vectors", elem_id="tab-vectors") as tab:
                 post.build(tab, "vectors")
+        gr.HTML(links("explorer"), elem_id="family", padding=False)
     return page
 
 

@@ -1,7 +1,5 @@
 """From a trajectory to words, as an API and as an MCP tool: shape, rule, words, probabilities."""
 
-from __future__ import annotations
-
 import zlib
 from typing import TypedDict
 
@@ -17,6 +15,7 @@ from eisv_lumen.expression.vocabulary import TOKENS
 from eisv_lumen.trajectory.rules.explain import Explanation, explain
 from eisv_lumen.trajectory.series import Windows
 
+# No `annotations` from the future: gradio reads the types of results as they stand.
 __all__ = ["Expressed", "explained", "express", "window_seed"]
 
 _MOST = 100

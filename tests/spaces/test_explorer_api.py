@@ -17,7 +17,8 @@ from eisv_lumen.trajectory.sources import read_source
 from eisv_lumen.trajectory.windows import classify
 
 ENDPOINTS = {
-    "/express", "/explain", "/explain_file", "/thermometer", "/law", "/speak", "/reports", "/report",
+    "/express", "/explain", "/explain_file", "/thermometer", "/law", "/speak", "/reports",
+    "/report",
 }  # fmt: skip
 
 
@@ -221,9 +222,7 @@ def test_usual_column_names_are_understood(client, tmp_path):
     from gradio_client import handle_file
 
     path = tmp_path / "usual.csv"
-    rows = "".join(
-        f"{t};{E};{I};{S};{V}\n".replace(".", ",") for t, E, I, S, V in RISE
-    )
+    rows = "".join(f"{t};{E};{I};{S};{V}\n".replace(".", ",") for t, E, I, S, V in RISE)
     path.write_text("Time;Energy;Information Integrity;Entropy;Void\n" + rows)
     found = client.predict(handle_file(str(path)), 0, 12, api_name="/explain_file")
     expected = client.predict(states=RISE, api_name="/explain")

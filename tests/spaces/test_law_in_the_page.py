@@ -22,9 +22,7 @@ from eisv_lumen.expression.vocabulary import (
 
 EXPLORER = Path(__file__).parents[2] / "spaces" / "explorer"
 NODE = shutil.which("node")
-DECODINGS = [
-    (T, top_p) for T in (0.0, 0.05, 0.3, 0.65, 1.0, 1.2) for top_p in (1.0, 0.95)
-]
+DECODINGS = [(T, top_p) for T in (0.0, 0.05, 0.3, 0.65, 1.0, 1.2) for top_p in (1.0, 0.95)]
 SCRIPT = """
 import * as law from "%s";
 let text = "";

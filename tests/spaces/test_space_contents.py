@@ -41,7 +41,14 @@ def test_the_same_inputs_give_the_same_bytes(contents):
 
 def test_it_can_be_planned_as_a_repo(contents):
     plan = make_plan({RepoName("space", "explorer"): contents}, version="1.2.3")
-    assert {"app.py", "README.md", "requirements.txt", "post.md", "page/style.css", "page/law.mjs"} <= set(contents)
+    assert {
+        "app.py",
+        "README.md",
+        "requirements.txt",
+        "post.md",
+        "page/style.css",
+        "page/law.mjs",
+    } <= set(contents)
     assert plan.repos[0].size < 8_000_000
 
 
@@ -81,7 +88,11 @@ def test_the_wheel_is_the_package_whole_and_works_from_where_it_is_unpacked(cont
 def test_everything_that_the_app_imports_is_required(contents):
     """Packages that the Space's own files import by name come with it, gradio or requirements."""
     asked = {re.split(r"[>=]", line)[0] for line in text(contents, "requirements.txt").split("\n")}
-    own = {Path(path).stem for path in contents if path.endswith(".py")} | {"tabs", "drawing", "eisv_lumen"}
+    own = {Path(path).stem for path in contents if path.endswith(".py")} | {
+        "tabs",
+        "drawing",
+        "eisv_lumen",
+    }
     imported = set()
     for path in (p for p in contents if p.endswith(".py")):
         imported |= set(re.findall(r"^(?:from|import) (\w+)", text(contents, path), re.MULTILINE))

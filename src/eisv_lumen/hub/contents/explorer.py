@@ -21,9 +21,11 @@ from ..cards.render import load_results, render
 from ..publishing.plan import CARD, Source
 from .context import without_paths
 
-__all__ = ["EXPLORER", "LONG_RUN", "build_wheel", "example_series", "explorer_contents"]
+__all__ = ["EXPLORER", "FAMILY", "LONG_RUN", "build_wheel", "example_series", "explorer_contents"]
 
 EXPLORER: Final = "explorer"
+FAMILY: Final = "family.py"
+"""What the three Spaces share: it lies beside their folders, and is copied into each."""
 LONG_RUN: Final = "an_hour_like_lumens"
 _APP: Final = ("*.py", "*/*.py", "page/*.css", "page/*.mjs", "requirements.txt")
 _MODEL: Final = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")
@@ -75,6 +77,7 @@ def explorer_contents(
     files: dict[str, Source] = {
         path.relative_to(here).as_posix(): path for form in _APP for path in sorted(here.glob(form))
     }
+    files[FAMILY] = root / "spaces" / FAMILY
     if "app.py" not in files:
         raise InputError(f"{here}: no app.py; give the repository of eisv-lumen")
     results = load_results(root / "results")

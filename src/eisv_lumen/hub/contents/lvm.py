@@ -38,6 +38,7 @@ def causal_alignment(given: Material) -> Contents:
     here, room = given.root / "spaces" / CAUSAL_ALIGNMENT.name, Path(alignment.__file__).parent
     files: dict[str, Source] = {name: here / name for name in _SPACE_FILES}
     files |= {f"{name}.py": room / f"{name}.py" for name in _MODULES}
+    files["family.py"] = given.root / "spaces" / "family.py"
     card = render(
         "README.md.jinja", here, namespace=given.namespace, gradio_version=version("gradio")
     )
