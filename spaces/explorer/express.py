@@ -83,7 +83,7 @@ def express(
         raise gr.Error(str(error), print_exception=False) from error
     fired = found.rules[found.fired]
     reason = "; ".join(
-        f"{c.quantity} is {c.value:.4g} {c.relation} {c.threshold:g}" for c in fired.conditions
+        f"{c.quantity}: {c.value:.4g} {c.relation} {c.threshold:g}" for c in fired.conditions
     )
     return {
         "shape": found.shape,

@@ -119,6 +119,6 @@ def _column(who: Speaker, said: Sequence[Said], shape: str) -> str:
             f"{one.pattern.lower()} · coherence {score:.2f}</small></li>"
         )
     return (
-        f'<div class="card said"><h4>{who.name}</h4><small>{who.about}</small>'
+        f'<div class="card said"><h3>{who.name}</h3><small>{who.about}</small>'
         f"<ul>{''.join(rows)}</ul></div>"
     )

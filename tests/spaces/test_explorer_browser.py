@@ -218,21 +218,21 @@ def test_windows_have_words_of_their_own(visit):
 
 def test_the_address_holds_the_state_and_back_and_forward_go_through_it(visit):
     page = visit(anchor="shape=void_rising&T=0.3&nucleus=1", tab="words")
-    expect(page, "#picture .said-of h3").to_have_text("void rising")
+    expect(page, "#picture .said-of h2").to_have_text("void rising")
     expect(page, "#picture .score").to_have_text("0.949")
     page.locator("#picture .pick[data-shape=convergence]").click()
-    expect(page, "#picture .said-of h3").to_have_text("convergence")
+    expect(page, "#picture .said-of h2").to_have_text("convergence")
     open_tab(page, "thermometer")
     assert "tab=thermometer" in page.url
     page.go_back()
     page.locator("#tab-words").wait_for(state="visible")
-    expect(page, "#picture .said-of h3").to_have_text("convergence")
+    expect(page, "#picture .said-of h2").to_have_text("convergence")
     page.go_back()
-    expect(page, "#picture .said-of h3").to_have_text("void rising")
+    expect(page, "#picture .said-of h2").to_have_text("void rising")
     page.go_forward()
-    expect(page, "#picture .said-of h3").to_have_text("convergence")
+    expect(page, "#picture .said-of h2").to_have_text("convergence")
     page.reload()
-    expect(page, "#picture .said-of h3").to_have_text("convergence")
+    expect(page, "#picture .said-of h2").to_have_text("convergence")
 
 
 def test_a_click_in_the_series_moves_the_window(visit):
@@ -387,11 +387,11 @@ def test_feedback_moves_the_law_and_can_be_forgotten(visit):
 def test_a_report_is_shown_with_the_command_that_makes_it(visit):
     page = visit()
     open_tab(page, "results")
-    expect(page, "#report-page h3").to_be_visible()
-    first = page.locator("#report-page h3").inner_text()
+    expect(page, "#report-page h2").to_be_visible()
+    first = page.locator("#report-page h2").inner_text()
     assert page.locator("#report input").input_value().startswith(f"{first} (")
     choose(page, "Report", "V5 on real (published, published)")
-    expect(page, "#report-page h3").to_have_text("V5 on real")
+    expect(page, "#report-page h2").to_have_text("V5 on real")
     expect(page, "#report-page").to_contain_text("0.7680")
     page.get_by_role("button", name="Where it comes from").click()
     expect(page, "#provenance").to_contain_text("results/published/v5-real.json")
@@ -430,7 +430,7 @@ def test_each_claim_of_the_post_sets_the_state_and_scrolls_to_it(visit):
             playwright.expect(shown.locator(".heat input")).to_have_value(wanted.get("T", "1"))
             if "shape" in wanted:
                 name = wanted["shape"].replace("_", " ")
-                playwright.expect(shown.locator(".said-of h3")).to_have_text(name)
+                playwright.expect(shown.locator(".said-of h2")).to_have_text(name)
             playwright.expect(shown).to_be_in_viewport()
 
 

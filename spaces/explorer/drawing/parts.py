@@ -70,8 +70,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: in
     )
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="table">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -79,7 +79,7 @@ const MARKUP = `
 <div class="picks" role="group" aria-label="Nine windows, one of each shape"></div>
 <div class="chosen"><div class="said-of"></div></div>
 <div class="spoken" role="group" aria-label="Share of each word in what is said">
-  <h3>What is said of it</h3>
+  <h2>What is said of it</h2>
   <ul class="words fitting"></ul><ul class="words others"></ul>
 </div>
 <div class="controls">
@@ -154,7 +154,7 @@ function showWindow(root, s, w) {
     .map((d) => `<span><i style="background:var(--dim-${d.id})"></i>${d.name}</span>`)
     .join("");
   root.querySelector(".said-of").innerHTML =
-    `<h3><i class="dot" style="background:var(--${s.id})"></i>${plain(s.id)}</h3>` +
+    `<h2><i class="dot" style="background:var(--${s.id})"></i>${plain(s.id)}</h2>` +
     `<p>${text(s.means)}</p>` +
     `<div class="plot">${drawing(w, 320, 130, `${plain(s.id)}: ${inWords(w)}`)}</div>` +
     `<div class="legend">${keys}</div>` +

@@ -57,6 +57,13 @@ document.addEventListener("click", (event) => {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
+/* gradio names this button otherwise than it reads, which puzzles who speaks to a page */
+const naming = new MutationObserver(() => {
+  for (const named of document.querySelectorAll(".upload-container[aria-label]"))
+    named.removeAttribute("aria-label");
+});
+naming.observe(document.documentElement, { childList: true, subtree: true });
+
 /* the page may stand before or after Gradio has drawn its tabs */
 const watch = new MutationObserver(() => {
   if (!button("words")) return;

@@ -30,6 +30,9 @@ POSTS = {
 }
 
 
+_SCROLLING = '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+
+
 def build(tab: gr.Tab, name: str) -> None:
     """Build a tab whose text is brought when it is first looked at, so that the page is light."""
     text = gr.HTML(elem_id=f"{name}-text", padding=False)
@@ -87,9 +90,7 @@ def _rendered(text: str, folder: Path, prefix: str) -> tuple[str, str, list[tupl
         return f'<h{match[1]} id="{at}">{match[2]}</h{match[1]}>'
 
     html = re.sub(r"<h([23])>(.*?)</h\1>", named, html)
-    html = html.replace("<table>", '<div class="scroll"><table>').replace(
-        "</table>", "</table></div>"
-    )
+    html = html.replace("<table>", f"{_SCROLLING}<table>").replace("</table>", "</table></div>")
     return (
         title,
         html.replace('href="https://', 'target="_blank" rel="noopener" href="https://'),

@@ -42,7 +42,7 @@ def summary() -> str:
             "report", "coherence", "perfect", "floor", "excess nats at T = 1", "decoding",
             "windows",
         ]  # fmt: skip
-        parts.append(f"<h4>{title}</h4>{table(header, rows)}")
+        parts.append(f"<h3>{title}</h3>{table(header, rows)}")
     return "".join(parts) + note(
         "Each table holds one definition. Excess nats: the KL divergence from the law at the same "
         "T. – was not measured; or is infinite, where a speaker cannot say what the voice can. "
@@ -124,11 +124,11 @@ def show(key: str, position: int | None) -> tuple[str, str, str]:
         drawn = bars(lines, 1.0 if name == "coherence" else most)
         plots.append(figure(f"{plain(name).capitalize()} of each shape", drawn, subtitle))
     page = (
-        f"<h3>{_title(report)}</h3>{note(report.note)}"
+        f"<h2>{_title(report)}</h2>{note(report.note)}"
         + table(COLUMNS[1:], rows)
         + cards(plots, 300)
-        + (f"<h4>Gates</h4><ul class='gates'>{gates}</ul>" if gates else "")
-        + f"<h4>What this means</h4><ul>{says}</ul>"
+        + (f"<h3>Gates</h3><ul class='gates'>{gates}</ul>" if gates else "")
+        + f"<h3>What this means</h3><ul>{says}</ul>"
     )
     return page, report.provenance.command, _provenance(reports()[key])
 
@@ -197,10 +197,10 @@ def build(tab: gr.Tab) -> None:
             decodings(first), value=_preferred(first), label="Decoding", min_width=200
         )
     page_html = gr.HTML(elem_id="report-page")
-    made = gr.Code("", language="shell", label="Made by", interactive=False, lines=1)
+    made = gr.Code("", language=None, label="Made by", interactive=False, lines=1)
     with gr.Accordion("Where it comes from", open=False):
         origin_html = gr.HTML(elem_id="provenance")
-    gr.Markdown("### All reports")
+    gr.Markdown("## All reports")
     summary_html = gr.HTML(elem_id="summary")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     shown = [page_html, made, origin_html]

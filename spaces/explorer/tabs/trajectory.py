@@ -180,7 +180,7 @@ def build(tab: gr.Tab) -> None:
         rules_html = gr.HTML()
     with gr.Accordion("Each dimension, with its derivatives", open=False, elem_id="derivatives"):
         dimensions_html = gr.HTML(elem_id="dimensions")
-    gr.Markdown("### What is said of it")
+    gr.Markdown("## What is said of it")
     with gr.Row(elem_classes="middle"):
         temperature = gr.Slider(
             0, 1.2, 0.3, step=0.05, label="Decoding temperature", min_width=260, scale=3,

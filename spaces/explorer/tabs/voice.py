@@ -244,7 +244,7 @@ def build(tab: gr.Tab) -> None:
                 rule = gr.Button("100 times, scored by coherence", min_width=250, elem_id="hundred")
                 reset = gr.Button("Forget it all", min_width=120)
     law_html = gr.HTML(elem_id="law")
-    gr.Markdown("### Two shapes side by side")
+    gr.Markdown("## Two shapes side by side")
     with gr.Row():
         first = gr.Dropdown(choices, value="settled_presence", label="This shape", min_width=200)
         second = gr.Dropdown(choices, value="convergence", label="And that", min_width=200)
