@@ -20,8 +20,8 @@ from eisv_lumen.hub.cards.front_matter import check_front_matter
 from eisv_lumen.hub.cards.post import post_figures, post_names, render_post, words
 from eisv_lumen.hub.cards.render import load_results, render
 from eisv_lumen.hub.cards.wrap import one_line_each
-from eisv_lumen.hub.figures.post import same_end
 from eisv_lumen.hub.figures import style as figures
+from eisv_lumen.hub.figures.post import same_end
 
 ROOT = Path(__file__).parents[2]
 RESULTS = load_results(ROOT / "results")
@@ -325,9 +325,10 @@ def test_the_claims_link_to_the_tabs_of_the_space_that_show_them() -> None:
 def test_within_the_space_the_same_links_set_its_own_page(name: str) -> None:
     inside = render_post(ROOT, space="")[f"blog/{name}.md"].decode()
     outside = FILES[f"blog/{name}.md"].decode()
-    assert inside.replace("](?", f"]({SPACE}?").rstrip() == re.sub(
-        r"The \[long version\].*", "", outside
-    ).rstrip()
+    assert (
+        inside.replace("](?", f"]({SPACE}?").rstrip()
+        == re.sub(r"The \[long version\].*", "", outside).rstrip()
+    )
     assert f"{SPACE})" not in inside
 
 

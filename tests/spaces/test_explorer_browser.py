@@ -87,8 +87,11 @@ def visit(browser, url):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(SLOW)
-        page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
-        page.on("pageerror", lambda e: troubles.append(str(e)))
+        page.on(
+            "console",
+            lambda m: m.type == "error" and "AbortError" not in m.text and troubles.append(m.text),
+        )  # a reload aborts what is under way
+        page.on("pageerror", lambda e: "AbortError" in str(e) or troubles.append(str(e)))
         page.on(
             "request",
             lambda r: r.url.startswith((url, "data:", "blob:")) or troubles.append(f"asks {r.url}"),
@@ -119,7 +122,7 @@ def test_every_tab_is_whole_and_readable(visit, pictures, size, theme):
     page = visit(size, theme)
     shown = {
         "words": ("#picture .pick svg", "#picture .plot svg", "#picture .fits .fill",
-                  "#picture .heat input", "#picture .track", "#picture [data-who=teacher]"),
+                  "#picture .heat input", "#picture .track"),
         "trajectory": (
             "#verdict .verdict .shape", "#overview svg.wide", "#strip svg.strip rect",
             "#said .card:nth-child(2) .chip", "#upload",
@@ -142,7 +145,7 @@ def test_every_tab_is_whole_and_readable(visit, pictures, size, theme):
         page.wait_for_timeout(300)
         page.screenshot(path=pictures / f"{size}-{theme}-{tab}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
-        for selector in (".tick", ".legend span", ".chip", "figcaption", "figcaption small",
+        for selector in ("svg .tick", ".legend span", ".chip", "figcaption", "figcaption small",
                          ".note", ".tile small", "td", ".post p", ".post a", "label span",
                          ".words b", ".words span", ".reading", ".pick span",
                          "button.primary"):  # fmt: skip
@@ -360,7 +363,7 @@ def test_the_thermometer_says_that_a_score_needs_its_decoding(visit):
     expect(page, lead).to_contain_text("−4.2 standard errors from perfect imitation (0.949)")
     page.locator("#nucleus input").uncheck()
     expect(page, lead).to_contain_text("reads 0.906")
-    v6 = page.locator("#thermometer-runs tr", has_text="V6").locator("td").nth(4)
+    v6 = page.locator("#thermometer-runs tr", has_text="V6").last.locator("td").nth(4)
     playwright.expect(v6).to_have_text("+0.4 standard errors")
     page.locator("#temperature input[type=number]").fill("1")
     page.locator("#temperature input[type=number]").press("Enter")
@@ -424,7 +427,9 @@ def test_each_claim_of_the_post_sets_the_state_and_scrolls_to_it(visit):
             page.locator(f"#tab-{wanted['tab']}").wait_for(state="visible")
             if "report" in wanted:
                 key = f"results/{wanted['report']}.json"
+                page.get_by_role("button", name="Where it comes from").click()
                 playwright.expect(page.locator("#provenance")).to_contain_text(key)
+                page.get_by_role("button", name="Where it comes from").click()
         else:
             shown = page.locator("#tab-post .picture")
             playwright.expect(shown.locator(".heat input")).to_have_value(wanted.get("T", "1"))

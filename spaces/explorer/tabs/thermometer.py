@@ -226,7 +226,7 @@ def _runs(temperature: float, nucleus: bool, real: bool, shown: Mapping[str, Rep
         rows.append(
             [
                 run.title,
-                "V1–V6",
+                "Qwen3-4B",
                 result.n,
                 f"{value:.3f}",
                 perfect,
