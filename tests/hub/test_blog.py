@@ -174,7 +174,8 @@ def test_the_short_post_is_short_true_and_linked() -> None:
             assert untrue not in text
     for asked in ("0.265", "0.503", "0.933", "14 points", "0.731", "0.625", "ungated", "ChatML",
                   "enable_thinking=False", "--shape-overrides", "caffeinate", "emerge",
-                  "Neural Text Degeneration", "Proper Scoring", "@misc", "KL divergence"):  # fmt: skip
+                  "Neural Text Degeneration", "Proper Scoring", "@misc",
+                  "KL divergence"):  # fmt: skip
         assert asked in SHORT, asked
     runs = RESULTS["study"]["standing"]["runs"]
     for name in ("v4", "v5", "v6"):

@@ -35,6 +35,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
     "--disable-component-update", "--disable-sync", "--disable-default-apps", "--mute-audio",
 ]  # fmt: skip
+ABORTED = "AbortError|Connection errored out"
 SLOW = 60_000  # milliseconds that a busy machine may take
 
 CONTRAST = """(selector) => {
@@ -89,9 +90,11 @@ def visit(browser, url):
         page.set_default_timeout(SLOW)
         page.on(
             "console",
-            lambda m: m.type == "error" and "AbortError" not in m.text and troubles.append(m.text),
+            lambda m: (
+                m.type == "error" and not re.search(ABORTED, m.text) and troubles.append(m.text)
+            ),
         )  # a reload aborts what is under way
-        page.on("pageerror", lambda e: "AbortError" in str(e) or troubles.append(str(e)))
+        page.on("pageerror", lambda e: re.search(ABORTED, str(e)) or troubles.append(str(e)))
         page.on(
             "request",
             lambda r: r.url.startswith((url, "data:", "blob:")) or troubles.append(f"asks {r.url}"),
