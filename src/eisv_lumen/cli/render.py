@@ -54,11 +54,11 @@ def render(
     check_root(root)
     if namespace is not None:
         check_namespace(namespace)
-    authors = author or AUTHORS
+    authors, here = author or AUTHORS, namespace or NAMESPACE
     contents = {
         **render_readme(root),
-        **render_post(root, authors, space_of(namespace or NAMESPACE)),
-        **render_lvm_post(root, authors),
+        **render_post(root, authors, space_of(here), here),
+        **render_lvm_post(root, authors, space_of(here), here),
     }
     if check:
         stale = [

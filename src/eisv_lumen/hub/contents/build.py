@@ -40,6 +40,7 @@ def metric(given: Material) -> Contents:
     here, room = given.root / "spaces" / METRIC.name, Path(expression.__file__).parent
     files: dict[str, Source] = {name: here / name for name in _METRIC_FILES}
     files |= {name: room / name for name in _METRIC_MODULES}
+    files["family.py"] = given.root / "spaces" / "family.py"
     results = load_results(given.root / "results")
     if "imitator" not in results.get("law", {}):
         raise InputError(f"{given.root / 'results'}: no results of the law; run `make results`")

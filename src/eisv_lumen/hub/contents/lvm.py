@@ -42,6 +42,7 @@ def causal_alignment(given: Material) -> Contents:
     own = (room / "bootstrap.py").read_text(encoding="utf-8")
     files["bootstrap.py"] = own.replace("from ...expression.", "from .").encode("utf-8")
     files["intervals.py"] = Path(intervals.__file__)
+    files["family.py"] = given.root / "spaces" / "family.py"
     card = render(
         "README.md.jinja", here, namespace=given.namespace, gradio_version=gradio_version()
     )

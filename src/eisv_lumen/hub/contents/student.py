@@ -10,6 +10,7 @@ from ...core.files import json_bytes, read_json
 from ...evaluation.metrics import listed
 from ...evaluation.report import EvalReport, read_reports
 from ...evaluation.tables import explain, listed_cells
+from ...study.facts import published_facts
 from ..cards.front_matter import check_front_matter
 from ..cards.render import markdown_table, render
 from ..cards.teacher_card import model_index
@@ -120,6 +121,7 @@ def student_card(
         license="apache-2.0",
         library_name="eisv-lumen",
         datasets=[f"{namespace}/{DATASET.name}"],
+        metrics=[f"{namespace}/{METRIC.name}"],
         tags=["eisv", "imitation", "distillation", "standard-library", "raspberry-pi"],
         model_name=name,
         eval_results=model_index(reports, f"{namespace}/{DATASET.name}"),
@@ -133,6 +135,7 @@ def student_card(
         reports=reports,
         record=record,
         size=size,
+        links=published_facts()["links"],
         teacher=TEACHER.name,
         dataset=DATASET.name,
         metric=METRIC.name,
