@@ -38,10 +38,11 @@ def teacher(given: Material) -> Contents:
     from ...evaluation.report import EvalReport, read_report
     from ..cards.teacher_card import teacher_card
 
-    model = given.of_run("teacher", "teacher/model")
-    record = read_json(given.of_run("teacher", "teacher/training.json"))
-    measured = read_report(given.of_run("teacher", "report.json"))
-    windows = model.parents[1] / "evaluation.parquet"
+    model = given.of_run("teacher", "model")
+    record = read_json(given.of_run("teacher", "training.json"))
+    reported = given.report_of("teacher")
+    measured = read_report(reported)
+    windows = reported.with_name("evaluation.parquet")
     files: dict[str, Source] = {}
     for path in sorted(path for path in model.rglob("*") if path.is_file()):
         if path.suffix in _PICKLES:
