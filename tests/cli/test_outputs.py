@@ -47,7 +47,7 @@ def test_the_writing_commands_are_known() -> None:
         "demo", "data build", "data synthetic", "data blend", "data convert", "cluster windows",
         "voice learn", "teacher train", "teacher evaluate", "student distil", "student evaluate",
         "evaluate law", "evaluate published", "lvm embed", "lvm sequences", "lvm train",
-        "lvm align", "lvm compare", "lvm demo",
+        "lvm align", "lvm compare", "lvm demo", "label", "run",
     }  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def test_a_foreign_file_or_folder_stays_as_it_was(
     others = []
     for parameter in COMMANDS[words].params:
         if parameter.required and parameter.name != name:
-            given = value_for(parameter, str(log) if parameter.name == "source" else None)
+            given = value_for(parameter, str(log) if parameter.name in ("source", "logs") else None)
             others += given
     if words == "student distil":
         others += ["--law", "initial"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +31,11 @@ def _reports_only(out: Path) -> Path:
     foreign = [path.name for path in sorted(out.glob("*.json")) if not is_report(path)]
     check_result_folder(out, foreign, lambda folder: False)
     return out
+
+
+_WIDE = 140
+_NARROW = ("decoding", "mean coherence", "macro coherence", "perfect", "macro excess nats", "valid")
+"""Columns of a brief table on a terminal with fewer than `_WIDE` columns; --full has all."""
 
 
 @app.command()
@@ -291,7 +297,10 @@ def show_report(report: EvalReport, full: bool = False) -> None:
     if full:
         print_table(title, COLUMNS, metric_rows(report))
     else:
-        print_table(title, BRIEF_COLUMNS, brief_rows(report))
+        narrow = shutil.get_terminal_size().columns < _WIDE
+        shown = [BRIEF_COLUMNS.index(n) for n in _NARROW] if narrow else range(len(BRIEF_COLUMNS))
+        rows = [tuple(row[i] for i in shown) for row in brief_rows(report)]
+        print_table(title, [BRIEF_COLUMNS[i] for i in shown], rows, left=1)
     typer.echo()
     for gate in report.gates:
         verdict = "passed" if gate.passed else "failed"

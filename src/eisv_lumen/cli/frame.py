@@ -119,7 +119,8 @@ def _of_usage(error: Exception, stderr: Any, fail: Any) -> int:
         if type(error).__name__ != "Abort":  # of Typer: Ctrl-C or Ctrl-D at a prompt
             raise error
         return int(fail(_STOPPED, _INTERRUPTED))
-    error.message = mask(str(error.message))  # type: ignore[attr-defined]
+    message = mask(str(error.message))  # type: ignore[attr-defined]
+    error.message = message.replace("Value error, ", "")  # type: ignore[attr-defined]
     show(file=stderr)
     return int(getattr(error, "exit_code", 2))
 

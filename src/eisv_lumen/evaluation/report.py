@@ -254,6 +254,8 @@ def read_report(path: str | os.PathLike[str]) -> EvalReport:
     """
     raw = read_json(path)
     schema = raw.get("schema_") if isinstance(raw, Mapping) else None
+    if schema is None:
+        raise InputError(f"{path}: not a report of an evaluation (it has no schema_)")
     if isinstance(schema, str) and schema in _OTHERS:
         raise InputError(f"{path}: {_OTHERS[schema]}")
     try:

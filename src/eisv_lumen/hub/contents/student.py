@@ -31,7 +31,7 @@ def student(given: Material) -> Contents:
     Its reports lie in `student/reports/`, by `eisv-lumen student evaluate`. They lose the folders
     of this machine that they name.
     """
-    folder = given.of_run("student", "student")
+    folder = given.of_run("student")
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder}: lacks {', '.join(missing)}; make it with `student distil`")

@@ -36,9 +36,10 @@ def teacher(given: Material) -> Contents:
     """
     from ...evaluation.report import read_report
 
-    model = given.of_run("teacher", "teacher/model")
-    record = read_json(given.of_run("teacher", "teacher/training.json"))
-    measured = read_report(given.of_run("teacher", "report.json"))
+    model = given.of_run("teacher", "model")
+    record = read_json(given.of_run("teacher", "training.json"))
+    reported = given.report_of("teacher")
+    measured = read_report(reported)
     base, names = str(record["recipe"]["base"]), {}
     contents: dict[Any, dict[str, Source]] = {}
     if needs_base(model.parent):
@@ -50,7 +51,7 @@ def teacher(given: Material) -> Contents:
         TEACHER.name,
         model.parent,
         measured,
-        windows=model.parents[1] / "evaluation.parquet",
+        windows=reported.with_name("evaluation.parquet"),
         names=names,
     )
     return contents | {TEACHER: files}
