@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from ...core.arrow import arrow_array
+from ...trajectory.dataset.metadata import with_cut_facts
+from ...trajectory.dataset.schema import SCHEMA, typed
+from ...trajectory.sources.published import STATES_COLUMN, typed_from_published
+from ..publishing.grown import not_doubled
 from ..publishing.plan import CARD, card_head
 from .cards import with_head
+from .growth import in_time, parquet_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,33 +64,13 @@ def migrate(
     InputError
         A row cannot be read; the message names file, row and field.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from ...trajectory.dataset.metadata import with_cut_facts
-    from ...trajectory.dataset.schema import typed
-    from ...trajectory.sources.published import STATES_COLUMN, typed_from_published
-    from ..publishing.grown import not_doubled
-    from .growth import in_time, parquet_bytes
-
-    parts = []
-    for path, table in tables.items():
-        read = typed_from_published if STATES_COLUMN in table.column_names else typed
-        parts.append(read(table, f"{id}: {path}").replace_schema_metadata(None))
-    whole = pa.concat_tables(parts)
-    whole = whole.filter(pa.array(not_doubled(whole, [])))
-    column = whole.schema.get_field_index("source")
-    source = whole["source"]
-    renamed = pc.if_else(pc.equal(source, _REAL[0]), _REAL[1], source)
-    whole = whole.set_column(column, whole.schema.field(column), renamed)
-    length = pc.list_value_length(whole["t"])
+    whole = _typed_whole(tables, id)
     files: dict[str, bytes] = {}
     configs: list[dict[str, Any]] = []
-    for window in sorted(pc.unique(length).to_pylist(), reverse=True):
+    for window, rows in _by_length(whole):
         folder = f"window_{window}"
-        rows = in_time(whole.filter(pc.equal(length, window)))
         files[f"{folder}/train-00000.parquet"] = parquet_bytes(
-            with_cut_facts(_as_typed(rows), window=window, stride=stride)
+            with_cut_facts(_as_typed(in_time(rows)), window=window, stride=stride)
         )
         data_files = [{"split": "train", "path": f"{folder}/train-*.parquet"}]
         configs.append({"config_name": folder, "data_files": data_files})
@@ -95,9 +81,33 @@ def migrate(
     return {**files, CARD: _with_configs(card, configs, note)}
 
 
-def _as_typed(table: pa.Table) -> pa.Table:
-    from ...trajectory.dataset.schema import SCHEMA
+def _typed_whole(tables: Mapping[str, pa.Table], id: str) -> pa.Table:
+    """Return all rows in the typed schema, none twice, under today's name of their source."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
+    parts = []
+    for path, table in tables.items():
+        read = typed_from_published if STATES_COLUMN in table.column_names else typed
+        parts.append(read(table, f"{id}: {path}").replace_schema_metadata(None))
+    whole = pa.concat_tables(parts)
+    whole = whole.filter(arrow_array(not_doubled(whole, [])))
+    column = whole.schema.get_field_index("source")
+    source = whole["source"]
+    renamed = pc.if_else(pc.equal(source, _REAL[0]), _REAL[1], source)
+    return whole.set_column(column, whole.schema.field(column), renamed)
+
+
+def _by_length(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the windows of each length, the longest first."""
+    import pyarrow.compute as pc
+
+    length = pc.list_value_length(table["t"])
+    for window in sorted(pc.unique(length).to_pylist(), reverse=True):
+        yield window, table.filter(pc.equal(length, window))
+
+
+def _as_typed(table: pa.Table) -> pa.Table:
     return table.replace_schema_metadata(SCHEMA.metadata)
 
 

@@ -64,64 +64,58 @@ def sync(
     """Append to a dataset on the Hub the windows that it lacks.
 
     It may lie in any way that `load_dataset` reads. New windows continue the grid of the published
-    ones, owner by owner, in each config (the windows' length is the config's own), and go to
-    `train` as one more Parquet shard, in the dataset's own columns and order of classes. What file
-    the log stood in is of no account: owners and states are compared. Of the published shards,
-    footers are read, and more only where they cannot decide. Windows that an earlier growth and
-    a later publish both brought are taken out of the grown shards, and so are those that meet
-    another split; where there are more than 64 grown shards, they are compacted. Others may grow
-    the same dataset meanwhile: nothing is lost or doubled.
+    ones, owner by owner, in each config, and go to `train` as one more shard, in the dataset's own
+    columns and order of classes. Owners and states are compared, never the names of files. Others
+    may grow it meanwhile: nothing is lost or doubled.
 
     Parameters
     ----------
     id
-        Namespace and name of the dataset. Its card's `configs`, or its files' names, say where its
-        shards are.
+        Namespace and name of the dataset.
     states
-        Series by agent, and what was uttered; what is published already may be left out or not.
-        Or a function that reads them: it is given when the last published window of each owner
-        starts [s], and is called once the Hub was read.
+        Series by agent, and what was uttered, with or without what is published already; or a
+        function that reads them, given when each owner's last published window starts [s].
     stride
         With which the published windows were cut; by default what their shards say.
     agent
         Whose the log is, where it names no agent; an empty text: nobody's, as published.
     create_pr
-        Leave main as it is: send what it lacks as a pull request. While that is open, it is what
-        grows, so there is one, and what it holds is not sent again. Where main has moved on since
-        it was opened, it is left as it is, and another one is opened, whole, on today's main.
+        Grow your open pull request, or open one where there is none on today's main.
     migrate
-        Bring a dataset of the older schema, with JSON in strings, into typed columns first; its
-        head gets a tag before. Unasked, it grows in its own schema.
+        Bring the older schema (JSON in strings) into typed columns first; its head gets a tag.
     compact
-        Join grown shards to one a config, however few there are.
+        Join grown shards, however few there are.
     dry_run
         Change nothing: say what would be added. Of a public dataset, nobody need be logged in.
-    backoff
-        Patience with each request.
-    report
-        Told what is being done.
+    backoff, report
+        Patience with each request; told what is being done.
 
     Raises
     ------
     InputError
-        There is no such dataset, it cannot be understood, the log does not go on from it, `stride`
-        is not that of its windows or known to nobody, nobody may write to it, or the Hub cannot be
-        reached; the same command resumes.
+        The dataset is not there or not understood, the log does not go on from it, nobody may
+        write to it, or the Hub cannot be reached; the same command resumes.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", id):
         raise InputError(f"{id}: give the dataset as NAMESPACE/NAME")
-    hub = Hub(backoff)
-    namespace, name = id.split("/")
+    hub, (namespace, name) = Hub(backoff), id.split("/")
     me = hub.who() if dry_run else hub.check_rights(namespace, create_pr=create_pr)
+
+    read = _reader(states, agent)
+    shards = Shards(hub, RepoName("dataset", name), id)
+    look = Look(shards, read, stride, agent is not None, _once(notice))
+    growth = _Growth(look, report, me if create_pr else None, migrate, compact)
+    return growth.rehearse() if dry_run else growth.run()
+
+
+def _reader(states: States | Read, agent: str | None) -> Read:
+    """Return what reads the log, under the name that the user gives its owner."""
 
     def read(since: Mapping[str, float]) -> States:
         found = states(since) if callable(states) else states
         return found if agent is None else _owned(found, agent)
 
-    shards = Shards(hub, RepoName("dataset", name), id)
-    look = Look(shards, read, stride, agent is not None, _once(notice))
-    growth = _Growth(look, report, me if create_pr else None, migrate, compact)
-    return growth.rehearse() if dry_run else growth.run()
+    return read
 
 
 def _owned(states: States, agent: str) -> States:
