@@ -11,7 +11,8 @@ A percentile bootstrap over 8 to 18 articles covers its mean in 77 to 92 of 100 
   (Kish 1965; Carter, Schnepel & Steigerwald 2017), where that reaches farther.
 - *Means over shapes*: Student's t with the degrees of freedom of Welch and Satterthwaite (1946);
   the variance of a shape with few windows leans on that of all.
-- *Shares*: Clopper & Pearson (1934). A mean of bounded values that are all alike gets the bound
+- *Shares*: Clopper & Pearson (1934); over clusters with the effective number of windows (Korn &
+  Graubard 1998). A mean of bounded values that are all alike gets the bound
   that they give for the mass elsewhere.
 - *Seeds and windows crossed*: variances of either kind added (Cameron, Gelbach & Miller 2011),
   with the degrees of freedom of Satterthwaite.
@@ -145,7 +146,7 @@ def mean_interval(
     x = np.asarray(values, dtype=np.float64)
     if x.size == 0:
         return math.nan, math.nan
-    if bounds is not None and tuple(bounds) == (0.0, 1.0) and np.isin(x, (0.0, 1.0)).all():
+    if _is_share(x, bounds):
         return share_interval(int(x.sum()), x.size, level)
     if x.size == 1 and bounds is None:
         return -math.inf, math.inf
@@ -193,7 +194,11 @@ def cluster_interval(
     rate = a.sum() / b.sum()
     if np.abs(a - rate * b).max() <= 1e-12 * max(1.0, np.abs(a).max()):
         return _alike(float(rate), a.size, bounds, level)
-    return _within(_bootstrap_t(a, b, level, n_resamples, seed), bounds)
+    low, high = _bootstrap_t(a, b, level, n_resamples, seed)
+    if under is None and _is_share(x, bounds):
+        few, many = _share_of_clusters(a, b, level)
+        low, high = min(low, few), max(high, many)
+    return _within((low, high), bounds)
 
 
 def macro_interval(
@@ -283,8 +288,9 @@ def crossed_interval(
 def _strata(x: Floats, strata: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Return means (rows, strata), and the variances of the rows' mean with degrees of freedom.
 
-    A stratum's variance is that of its windows and, as if of one window more, that of all: so few
-    windows that happen to be alike do not count as known.
+    A stratum's variance is that of its windows and, as if of one window more, that of all; where it
+    has fewer than four windows, of the stratum that varies most: so few windows that happen to be
+    alike do not count as known.
     """
     _, codes, count = np.unique(np.asarray(strata), return_inverse=True, return_counts=True)
     means = np.stack([np.bincount(codes, row) / count for row in x])
@@ -294,7 +300,9 @@ def _strata(x: Floats, strata: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
     pooled = squares.sum() / max(free.sum(), 1.0)
     if not free.sum():
         pooled = float(row.var(ddof=1)) if row.size > 1 else 0.0
-    variances = (squares + pooled) / (free + 1) / count
+    known = np.where(count >= 4, squares / np.maximum(free, 1.0), 0.0)
+    prior = np.where(count >= 4, pooled, max(pooled, float(known.max())))
+    variances = (squares + prior) / (free + 1) / count
     return means, variances, np.maximum(free, 1.0)
 
 
@@ -317,6 +325,27 @@ def _bootstrap_t(a: Floats, b: Floats, level: float, n_resamples: int, seed: int
     effective = b.sum() ** 2 / (b**2).sum()  # clusters of one size that would say as much
     student = t_quantile(level, float(effective) - 1)
     return value - max(float(right), student) * error, value + max(-float(left), student) * error
+
+
+def _is_share(x: Floats, bounds: tuple[float, float] | None) -> bool:
+    limits = bounds is not None and bounds[0] == 0 and bounds[1] == 1
+    return limits and bool(np.isin(x, (0.0, 1.0)).all())
+
+
+def _share_of_clusters(a: Floats, b: Floats, level: float) -> Interval:
+    """Return Korn and Graubard's interval: Clopper and Pearson's of as many windows as tell apart.
+
+    That many independent windows would have the error that the clusters show.
+    """
+    value, error = (float(found[0]) for found in _jackknife(a[None], b[None], np.ones((1, a.size))))
+    n = float(b.sum())
+    shrink = (t_quantile(level, n - 1) / t_quantile(level, a.size - 1)) ** 2
+    effective = max(1, int(min(n, value * (1 - value) / error**2 * shrink)))
+    hits = value * effective
+    return (
+        share_interval(math.floor(hits), effective, level)[0],
+        share_interval(math.ceil(hits), effective, level)[1],
+    )
 
 
 def _jackknife(a: Floats, b: Floats, counts: Floats) -> tuple[Floats, Floats]:
