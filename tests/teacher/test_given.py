@@ -10,6 +10,8 @@ from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.teacher.data.given import prompts_of_source, split_file
 from eisv_lumen.teacher.data.windows import facts_of_file, read_corpus
+from eisv_lumen.teacher.evaluation.generate import generate
+from eisv_lumen.teacher.prompt.messages import Parsed, parse
 from eisv_lumen.teacher.recipe import DataRecipe
 from eisv_lumen.trajectory.dataset.schema import read_table, synthesize, write_parquet
 
@@ -55,7 +57,7 @@ def test_messages_name_the_shape_where_the_style_does(dataset):
 
 
 def test_a_teacher_speaks_of_windows_and_its_messages_can_be_generated_from(
-    trained, dataset, tmp_path
+    trained, teacher, dataset, tmp_path
 ):
     source = str(dataset / "window_20" / "test.parquet")
     run = CliRunner().invoke
@@ -63,7 +65,11 @@ def test_a_teacher_speaks_of_windows_and_its_messages_can_be_generated_from(
     assert spoken.exit_code == 0, spoken.output
     rows = [json.loads(line) for line in spoken.stdout.splitlines()]
     assert [row["window"] for row in rows] == [k for k in range(5) for _ in range(2)]
-    assert sum("tokens" in row for row in rows) > 5
+    prompts, _ = prompts_of_source(source, DataRecipe(source="synthetic", style="compact"))
+    said = [parse(text) for text in generate(teacher, [p for p in prompts for _ in "ab"],
+                                             temperature=1.0, seed=3)]  # fmt: skip
+    heard = [list(p.tokens) if isinstance(p, Parsed) else None for p in said]
+    assert [row.get("tokens") for row in rows] == heard and any(heard)
     asked = run(app, ["teacher", "speak", str(trained[0]), source, "--messages"])
     (tmp_path / "messages.jsonl").write_text(asked.stdout, "utf-8")
     answered = run(
