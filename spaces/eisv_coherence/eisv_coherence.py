@@ -9,7 +9,6 @@ import numpy as np
 
 from .answer import is_answer
 from .coherence import (
-    bootstrap_interval,
     coherence,
     entropy,
     is_valid,
@@ -18,12 +17,14 @@ from .coherence import (
     split_tokens,
     token_pmf,
 )
+from .intervals import mean_interval
 from .law import ExpressionLaw
+from .shapes import ENTRIES
 from .vocabulary import AFFINE, SHAPES
 
 # `evaluate` fetches the modules that this file imports, and not those that they import in turn:
-# `answer` is named here because `coherence` needs it.
-__all__ = ["EisvCoherence", "is_answer"]
+# `answer` and `shapes` are named here because others need them.
+__all__ = ["ENTRIES", "EisvCoherence", "is_answer"]
 
 _DESCRIPTION = """
 An expression is one to three of fifteen tokens; each of nine shapes of a trajectory has its affine
@@ -43,7 +44,7 @@ Args:
 
 Returns:
     coherence: mean share of affine tokens, in [0, 1]; an empty expression has 0.
-    interval: its 95 % percentile bootstrap interval over expressions.
+    interval: its 95 % bootstrap-t interval over expressions.
     valid_rate: share of expressions that have tokens, all of them known; a whole answer needs all
         of its three lines besides.
     floor: what uniformly random tokens get for these shapes.
@@ -161,7 +162,7 @@ class EisvCoherence(evaluate.Metric):
 
         return {
             "coherence": float(scores.mean()),
-            "interval": bootstrap_interval(scores, seed=seed),
+            "interval": mean_interval(scores, bounds=(0, 1), seed=seed),
             "valid_rate": float(is_valid(predictions).mean()),
             "floor": mean("floor"),
             "perfect": mean("perfect"),

@@ -23,7 +23,7 @@ from eisv_lumen.hub.cards.dataset_card import DatasetConfig, dataset_card
 from eisv_lumen.hub.cards.front_matter import check_front_matter, is_hub_id
 from eisv_lumen.hub.cards.render import load_results
 from eisv_lumen.hub.cards.teacher_card import metric_card, model_index, teacher_card
-from eisv_lumen.hub.contents.explorer import build_wheel
+from eisv_lumen.hub.contents.wheel import build_wheel
 
 ROOT = Path(__file__).parents[2]
 RESULTS = load_results(ROOT / "results")

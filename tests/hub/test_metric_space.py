@@ -32,10 +32,10 @@ def plan() -> PublishPlan:
 def test_the_space_holds_the_mathematics_byte_by_byte(plan: PublishPlan) -> None:
     [repo] = plan.repos
     assert set(repo.files) == {
-        "README.md", "answer.py", "app.py", "coherence.py", "eisv_coherence.py", "law.py",
-        "requirements.txt", "vocabulary.py", ".eisv-lumen.json",
+        "README.md", "answer.py", "app.py", "coherence.py", "eisv_coherence.py", "intervals.py",
+        "law.py", "requirements.txt", "shapes.py", "vocabulary.py", ".eisv-lumen.json",
     }  # fmt: skip
-    modules = ("answer", "coherence", "law", "vocabulary")
+    modules = ("shapes", "vocabulary", "law", "answer", "coherence", "intervals")
     for name in modules:
         source = ROOT / "src/eisv_lumen/expression" / f"{name}.py"
         assert repo.read(f"{name}.py") == source.read_bytes()

@@ -1,4 +1,4 @@
-"""Pure functions that score expressions: coherence, diversity, divergence, intervals.
+"""Pure functions that score expressions: coherence, diversity, divergence.
 
 NumPy and this folder alone: the published metric is made of these files.
 """
@@ -18,7 +18,6 @@ from .law import COHERENCE, EXPRESSIONS
 from .vocabulary import AFFINE_TOKENS, SHAPES, TOKENS, strip_tildes
 
 __all__ = [
-    "bootstrap_interval",
     "coherence",
     "entropy",
     "is_valid",
@@ -222,35 +221,6 @@ def percentile_interval(resampled: npt.ArrayLike, level: float = 0.95) -> tuple[
     """Return the percentile interval of a resampled statistic."""
     low, high = np.quantile(np.asarray(resampled), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def bootstrap_interval(
-    values: npt.ArrayLike, *, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean.
-
-    Parameters
-    ----------
-    values : array_like, shape (n,)
-        One value a window.
-    level, n_resamples, seed
-        Coverage, number of resamples, seed of the draws.
-
-    Returns
-    -------
-    low, high : float
-        NaN where there are no values.
-
-    Examples
-    --------
-    >>> bootstrap_interval([1.0, 1.0, 1.0])
-    (1.0, 1.0)
-    """
-    x = np.asarray(values, dtype=np.float64)
-    if x.size == 0:
-        return float("nan"), float("nan")
-    counts = resample_counts(np.zeros(x.size), n_resamples, seed)
-    return percentile_interval(counts @ x / x.size, level)
 
 
 def _lookup(expressions: Iterable[Expression]) -> list[tuple[str, ...]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
@@ -14,17 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..core.errors import InputError
+from ..core.extras import require
 from ..core.notices import notice
 from .dataset.metadata import cut_facts, joined
 from .dataset.schema import build, features, read_parquet, typed
 from .dataset.shards import Shards, config_names, find_shards
 from .dataset.splits import state_keys
 from .dataset.window_checks import check_labels
-from .sources import Source, read_source
+from .sources import ReadOptions, Source, read_source
 from .sources.common import text_lines
+from .sources.options import DEFAULT
 from .sources.parquet import column_names
-from .sources.postgres import is_postgres
 from .sources.published import STATES_COLUMN, typed_from_published
+from .sources.read import holds_logs_alone
 from .windows import STRIDE, WINDOW
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def read_any(
     revision: str | None = None,
     token: str | bool | None = None,
     every: bool = False,
+    options: ReadOptions = DEFAULT,
 ) -> Source | pa.Table:
     """Read whatever a source holds: series, or windows in the typed schema.
 
@@ -52,7 +54,7 @@ def read_any(
     ----------
     source
         As for `load_trajectories`.
-    config, split, window, revision, token
+    config, split, window, revision, token, options
         As for `load_trajectories`; `window` chooses among configs alone.
     every
         Read all configs, one after the other, where none is chosen.
@@ -62,14 +64,15 @@ def read_any(
     InputError
         The source is not there, or is none of these.
     """
-    if not isinstance(source, str | os.PathLike):
-        _refuse_choice("a frame", config, split, revision)
-        return _from_frame(source)
-    path = Path(source)
-    if is_postgres(source) or path.is_file():
-        _refuse_choice(str(source), config, split, revision)
-        windows = None if is_postgres(source) else _windows_of(path)
-        return read_source(source) if windows is None else windows
+    if isinstance(source, list | tuple) and len(source) == 1:
+        source = source[0]
+    if _holds_no_dataset(source):
+        _refuse_choice("a log", config, split, revision)
+        return read_source(source, options)
+    if not isinstance(source, str | os.PathLike) or Path(source).is_file():
+        _refuse_choice("a single table", config, split, revision)
+        windows = _windows_in(source)
+        return read_source(source, options) if windows is None else windows
     where: dict[str, Any] = {"revision": revision, "token": token}
     if every and config is None and window is None:
         names = config_names(source, **where)
@@ -81,7 +84,7 @@ def read_any(
     folder = shards.fetched(paths)
     tables = [_windows_of(folder / path, shards, path) for path in paths]
     if any(table is None for table in tables):
-        return _states_of([folder / path for path in paths], str(source))
+        return read_source([folder / path for path in paths], options)
     return _without_doubles(joined([t for t in tables if t is not None]), shards.place)
 
 
@@ -94,14 +97,23 @@ def load_table(
     split: str | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
+    options: ReadOptions = DEFAULT,
 ) -> pa.Table:
     """Return the typed dataset of a source as an Arrow table, whatever the source is.
 
     Parameters, errors and warnings are those of `load_trajectories`.
     """
     found = read_any(
-        source, config=config, split=split, window=window, revision=revision, token=token
+        source,
+        config=config,
+        split=split,
+        window=window,
+        revision=revision,
+        token=token,
+        options=options,
     )
+    for line in found.report.warnings() if isinstance(found, Source) else ():
+        notice(line)
     place = str(source) if isinstance(source, str | os.PathLike) else "the frame"
     return build_table(found, place, window, stride)
 
@@ -147,6 +159,7 @@ def load_trajectories(
     token: str | bool | None = ...,
     window: int | None = ...,
     stride: int | None = ...,
+    options: ReadOptions = ...,
 ) -> Dataset: ...
 
 
@@ -161,6 +174,7 @@ def load_trajectories(
     token: str | bool | None = ...,
     window: int | None = ...,
     stride: int | None = ...,
+    options: ReadOptions = ...,
 ) -> IterableDataset: ...
 
 
@@ -174,6 +188,7 @@ def load_trajectories(
     token: str | bool | None = None,
     window: int | None = None,
     stride: int | None = None,
+    options: ReadOptions = DEFAULT,
 ) -> Dataset | IterableDataset:
     """Return the typed dataset of a source, whatever the source is.
 
@@ -181,9 +196,10 @@ def load_trajectories(
     ----------
     source
         Series, which are cut into windows: an `anima.db`, governance updates (`.jsonl`), states in
-        Parquet or CSV, `postgresql://…`. Or windows: a Parquet file of the typed dataset or of the
-        published one (also as JSON lines), a folder of such files, a dataset id of the Hub
-        (`owner/name`), a pandas, polars or Arrow table.
+        a table (Parquet, CSV, TSV, Feather, JSON lines, a data frame) with columns t, E, I, S, V,
+        several of these, a glob, a folder, `https://…`, `hf://…`, `postgresql://…`. Or windows: a
+        Parquet file of the typed dataset or of the published one (also as JSON lines), a folder of
+        such files, a dataset id of the Hub (`owner/name`), a pandas, polars or Arrow table.
     config, split
         Of a folder or the Hub; by default the config that its card calls so, else the longest
         windows, and all splits, one after the other.
@@ -194,6 +210,8 @@ def load_trajectories(
     window, stride
         States in a window (≥ 2, by default 20), and from one window's start to the next's (≥ 1, by
         default 10). Of windows, `window` chooses the configuration `window_N`.
+    options
+        How states are to be read, where columns, units or owners do not speak for themselves.
 
     Returns
     -------
@@ -208,14 +226,16 @@ def load_trajectories(
         split, or windows of another length or stride; or no series is as long as a window. What is
         chosen, dropped or doubtful and yet read is said by the warning `Notice`.
     """
-    if streaming and isinstance(source, str | os.PathLike) and not _is_file(source):
+    named = isinstance(source, str | os.PathLike) and not Path(source).is_file()
+    if streaming and named and not _holds_no_dataset(source):
         shards = find_shards(source, config=config, window=window, revision=revision, token=token)
         paths = shards.of(split)
         if _holds_windows(shards, paths[0]):
             return _streamed(shards, paths, (window, stride))
     asked: dict[str, Any] = {"config": config, "split": split, "revision": revision, "token": token}
-    table = load_table(source, window=window, stride=stride, **asked)
+    table = load_table(source, window=window, stride=stride, options=options, **asked)
 
+    require("datasets", "load_trajectories")
     from datasets import Dataset
 
     whole = Dataset(table)
@@ -234,8 +254,19 @@ def _streamed(
     return stream
 
 
-def _is_file(source: str | os.PathLike[str]) -> bool:
-    return is_postgres(source) or Path(source).is_file()
+def _holds_no_dataset(source: Any) -> bool:
+    """Whether a source can hold states alone: several logs, a stream, an address, a folder."""
+    if not isinstance(source, str | os.PathLike):
+        return isinstance(source, list | tuple)
+    path = Path(source)
+    return holds_logs_alone(source) or (path.is_dir() and not _is_dataset(path))
+
+
+def _windows_in(source: Any) -> pa.Table | None:
+    """Return the windows of a file or a frame, None where it holds states."""
+    if isinstance(source, str | os.PathLike):
+        return _windows_of(Path(source))
+    return _from_frame(source)
 
 
 def _refuse_choice(place: str, config: Any, split: Any, revision: Any) -> None:
@@ -324,8 +355,11 @@ def _stream(
                 yield from table.to_pylist()
 
 
-def _from_frame(frame: Any) -> pa.Table:
-    """Return the windows of a pandas, polars or Arrow table, or of a `datasets.Dataset`."""
+def _from_frame(frame: Any) -> pa.Table | None:
+    """Return the windows of a pandas, polars or Arrow table, or of a `datasets.Dataset`.
+
+    None where it holds states.
+    """
     name = type(frame).__name__
     if isinstance(frame, pa.Table | pa.RecordBatch):
         table = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else frame
@@ -338,34 +372,16 @@ def _from_frame(frame: Any) -> pa.Table:
     elif hasattr(frame, "to_arrow"):
         table = frame.to_arrow()
     else:
-        raise InputError(
-            f"{name}: not a source; give a path, a dataset id of the Hub, or a pandas, polars or "
-            "Arrow table of windows"
-        )
-    windows = _typed(table, f"the {name}")
-    if windows is None:
-        raise InputError(
-            f"the {name}: holds no windows (columns {', '.join(table.column_names)}); a table of "
-            "windows has t_start, and lists t, E, I, S, V"
-        )
-    return windows
+        return None  # its reader says why it is none
+    return _typed(table, f"the {name}")
 
 
-def _states_of(files: Sequence[Path], place: str) -> Source:
-    """Read files of states as one source."""
-    read = [read_source(file) for file in files]
-    for file, one in zip(files, read, strict=True):
-        for line in list(one.report.lines())[1:]:
-            notice(f"{file}: {line}")
-    if len(read) == 1:
-        return read[0]
-    total = {
-        field.name: sum(getattr(one.report, field.name) for one in read)
-        for field in fields(read[0].report)
-        if isinstance(getattr(read[0].report, field.name), int)
-    }
-    series = [series for one in read for series in one.series]
-    return Source(series, replace(read[0].report, **total), read[0].expressions)
+def _is_dataset(folder: Path) -> bool:
+    """Whether a folder holds windows: its card or its first Parquet file says so."""
+    for path in sorted(folder.rglob("*.parquet")):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            return bool({STATES_COLUMN, "t_start"} & set(column_names(path)))
+    return (folder / "README.md").is_file()
 
 
 def _without_doubles(table: pa.Table, place: str) -> pa.Table:

@@ -10,6 +10,7 @@ import typer
 
 from .. import print_json
 from ..options import CutStride, CutWindow, Json, Seed, Source, Window
+from ..reading import Reading, reads_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,7 @@ _Split = Annotated[
 ]
 
 
+@reads_states
 def build(
     source: Source,
     out: _Out,
@@ -45,6 +47,8 @@ def build(
     split: _Split = False,
     seed: Seed = 0,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Cut a source into windows and write them as the typed dataset.
 
@@ -69,11 +73,12 @@ def build(
         raise InputError("--window: give one, or add --split for a configuration of each length")
     _check_out(out, source, split)
     if not split:
-        table, report = load(source, window[0] if window else None, stride)
+        table, report = load(source, window[0] if window else None, stride, reading)
         _write_one(table, out, as_json, source=source, **report)
         return
     lengths = window or [WINDOW]
-    read = read_any(source, window=window[0] if window and len(window) == 1 else None, every=True)
+    one = window[0] if window and len(window) == 1 else None
+    read = read_any(source, window=one, every=True, options=reading)
     if not isinstance(read, Source):
         if window and len(window) > 1:
             raise InputError(f"{source}: holds windows, which are cut already; leave --window out")
@@ -112,6 +117,7 @@ def synthetic(
         _write_one(table, out, as_json)
 
 
+@reads_states
 def blend(
     source: Source,
     out: _Out,
@@ -126,6 +132,8 @@ def blend(
     split: _Split = False,
     seed: Seed = 0,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Blend windows of a source with synthetic ones, which fill up where real ones lack.
 
@@ -137,7 +145,7 @@ def blend(
 
     _check_out(out, source, split)
     counts = blending.parse_overrides(shape_overrides or [], per_shape)
-    real, report = load(source, window, stride)
+    real, report = load(source, window, stride, reading)
     lengths = (
         {len(row) for row in real["t"].slice(0, 1).to_pylist()} if window is None else {window}
     )
@@ -149,12 +157,14 @@ def blend(
         _write_one(table, out, as_json, source=source, **report)
 
 
-def load(source: str, window: int | None, stride: int | None) -> tuple[pa.Table, dict[str, Any]]:
+def load(
+    source: str, window: int | None, stride: int | None, reading: Reading
+) -> tuple[pa.Table, dict[str, Any]]:
     """Read a source as a table; what was met with goes to stderr and into the result."""
     from ...trajectory.load import build_table, read_any
     from ...trajectory.sources import Source
 
-    found = read_any(source, window=window)
+    found = read_any(source, window=window, options=reading)
     report: dict[str, Any] = {}
     if isinstance(found, Source):
         say(found.report.lines())

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.errors import InputError
+from ...core.secrets import Address
 from .. import print_json
 from ..options import CutStride, CutWindow, Json, Source, Stride, Window
+from ..reading import Reading, reads_states
 from .build import blend, build, counted, load, print_shapes, say, synthetic
 from .sync import sync
 
@@ -29,8 +32,14 @@ for command in (build, synthetic, blend, sync):
 
 
 @app.command()
+@reads_states
 def describe(
-    source: Source, window: CutWindow = None, stride: CutStride = None, as_json: Json = False
+    source: Source,
+    window: CutWindow = None,
+    stride: CutStride = None,
+    as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Say what a source holds: shapes, length, spacing and ranges of its windows.
 
@@ -40,7 +49,7 @@ def describe(
     """
     configs = _configs_of(source) if window is None else ()
     if len(configs) < 2:
-        table, report = load(source, window, stride)
+        table, report = load(source, window, stride, reading)
         found = {"source": source, **report, **_described(table)}
         if as_json:
             print_json(found)
@@ -99,6 +108,7 @@ def _print_described(found: dict[str, Any]) -> None:
 
 
 @app.command()
+@reads_states
 def labels(
     source: Source,
     length: Annotated[
@@ -107,6 +117,8 @@ def labels(
     window: Window = 20,
     stride: Stride = 10,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Compare labels of the last states of each window with the window's own label.
 
@@ -115,7 +127,9 @@ def labels(
     from ...trajectory.dataset.agreement import LENGTHS, PUBLISHED_AGREEMENT, label_mismatch
     from ...trajectory.sources import read_source
 
-    series = read_source(source).series
+    read = read_source(source, reading)
+    say(read.report.lines())
+    series = read.series
     rows = label_mismatch(series, length or LENGTHS, window=window, stride=stride)
     if as_json:
         found = [
@@ -139,10 +153,13 @@ def labels(
 
 
 @app.command()
+@reads_states
 def convert(
     source: Source,
     out: Annotated[Path, typer.Option(help="A .parquet file of states.")],
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Write the states of a source as columns: agent, t, E, I, S, V, ethical_drift.
 
@@ -153,7 +170,7 @@ def convert(
     from ...trajectory.sources.parquet import STATES, write_states
 
     check_file(out, source, STATES)
-    read = read_source(source)
+    read = read_source(source, reading)
     write_states(out, read.series)
     say(read.report.lines())
     states = sum(len(s) for s in read.series)
@@ -164,11 +181,19 @@ def convert(
 
 
 @app.command()
+@reads_states
 def classify(
-    source: Annotated[Path, typer.Argument(help="States of one series (.parquet, .csv), sorted.")],
+    source: Annotated[
+        Address,
+        typer.Argument(
+            parser=Address, metavar="SOURCE", help="States of one series (.parquet, .csv), sorted."
+        ),
+    ],
     window: Window = 20,
     stride: Stride = 10,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Count the shapes of a series too large for memory, batch by batch.
 
@@ -178,9 +203,12 @@ def classify(
 
     from ...expression.vocabulary import SHAPES
     from ...trajectory.sources.parquet import classify_file
+    from ...trajectory.sources.postgres import is_postgres
 
     total = np.zeros(len(SHAPES), np.int64)
-    for codes in classify_file(source, window=window, stride=stride):
+    if is_postgres(source):
+        raise InputError(f"{source}: `data classify` reads one file; use `data describe`")
+    for codes in classify_file(source, window=window, stride=stride, options=reading):
         total += np.bincount(codes, minlength=len(SHAPES))
     counts = dict(zip(SHAPES, total.tolist(), strict=True))
     found = {"source": str(source), "windows": int(total.sum()), "shapes": counts}

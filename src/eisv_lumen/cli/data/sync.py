@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from .. import print_json
-from ..options import Json
+from ..options import Json, Source
+from ..reading import Reading, reads_states
 
 if TYPE_CHECKING:
     from ...trajectory.sources.common import Source as States
@@ -36,21 +37,15 @@ def _spare_memory() -> None:
         sys.meta_path.insert(0, _Without())
 
 
+@reads_states
 def sync(
     dataset: Annotated[str, typer.Argument(help="Dataset on the Hub, NAMESPACE/NAME.")],
-    source: Annotated[
-        str,
-        typer.Argument(help="An anima.db, governance updates, states, or postgresql://…"),
-    ],
+    source: Source,
     stride: Annotated[
         int | None,
         typer.Option(
             min=1, help="With which the published windows were cut; by default as they say."
         ),
-    ] = None,
-    agent: Annotated[
-        str | None,
-        typer.Option(help="Whose the log is, where it names no agent ('': as published)."),
     ] = None,
     create_pr: Annotated[
         bool,
@@ -75,6 +70,8 @@ def sync(
         bool, typer.Option("--dry-run", help="Say what would be added; change nothing.")
     ] = False,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Append to a dataset on the Hub the windows that it lacks.
 
@@ -103,15 +100,15 @@ def sync(
 
     def read(since: Mapping[str, float]) -> States:
         if is_sqlite(source):  # a long log: only its end is read
-            states = read_anima(source, since=since.get(agent or "lumen"))
+            states = read_anima(source, reading, since=since.get(reading.agent or "lumen"))
         else:
-            states = read_source(source)
+            states = read_source(source, reading)
         for line in states.report.lines():
             typer.echo(line, err=True)
         return states
 
     outcome = grow(
-        dataset, read, stride=stride, agent=agent, create_pr=create_pr, migrate=migrate,
+        dataset, read, stride=stride, agent=reading.agent, create_pr=create_pr, migrate=migrate,
         compact=compact, dry_run=dry_run, report=lambda doing: typer.echo(f"{doing} …", err=True),
     )  # fmt: skip
     if outcome.pull_request:

@@ -13,7 +13,7 @@ from ...core.errors import InputError
 from ..sources.common import Source
 from ..windows import STRIDE, count_windows
 from .metadata import with_cut_facts
-from .schema import build
+from .schema import build, without_gaps
 from .splits import split_as_possible
 
 __all__ = ["PUBLISHED_LENGTHS", "ByLength", "config_name", "split_lengths", "split_table"]
@@ -68,14 +68,16 @@ def split_lengths(
     if not lengths or len(set(lengths)) != len(lengths):
         raise InputError(f"window lengths {', '.join(map(str, lengths))}: give each once")
     longest = max(lengths)
-    whole = build(source, longest, stride)
+    whole = build(source, longest, stride, across_gaps=True)
     found = split_as_possible(whole, seed=seed)
     tables = {}
     for length in sorted(lengths):
-        cut = whole if length == longest else build(source, length, stride)
+        cut = whole if length == longest else build(source, length, stride, across_gaps=True)
         place = _places(source, longest, length, stride)
         tables[length] = {
-            name: with_cut_facts(cut.take(pa.array(place[rows])), seed=seed)
+            name: with_cut_facts(
+                without_gaps(cut.take(pa.array(place[rows])), source.max_gap), seed=seed
+            )
             for name, rows in found.items()
             if len(rows)
         }

@@ -19,6 +19,7 @@ import pyarrow as pa
 from ...core.arrow import arrow_array
 from ...core.errors import InputError
 from ...core.files import atomic_path
+from ...core.notices import notice
 from ...eisv import EISV_DIMS
 from ...expression.vocabulary import SHAPES, shape_code
 from ..series import Series, Windows, cut
@@ -186,10 +187,13 @@ def windows_from_table(table: pa.Table) -> Windows:
     return Windows(t, X, drift, shape.astype(np.int8), label_each(t, X, drift)[1])
 
 
-def build(source: Source, window: int = WINDOW, stride: int = STRIDE) -> pa.Table:
+def build(
+    source: Source, window: int = WINDOW, stride: int = STRIDE, *, across_gaps: bool = False
+) -> pa.Table:
     """Cut the series of a source into windows: the typed dataset.
 
-    Series shorter than a window give none.
+    Series shorter than a window give none; nor does, but with `across_gaps`, a gap longer than
+    the source's `max_gap`.
 
     Raises
     ------
@@ -204,7 +208,21 @@ def build(source: Source, window: int = WINDOW, stride: int = STRIDE) -> pa.Tabl
             "give more states or a shorter window"
         )
     rows = [_rows(s, source.expressions, window, stride) for s in long_enough]
-    return with_cut_facts(pa.concat_tables(rows), window=window, stride=stride)
+    table = pa.concat_tables(rows)
+    if not across_gaps:
+        table = without_gaps(table, source.max_gap)
+    return with_cut_facts(table, window=window, stride=stride)
+
+
+def without_gaps(table: pa.Table, max_gap: float | None) -> pa.Table:
+    """Leave out windows with a longer step [s] between two states; a `Notice` says how many."""
+    if max_gap is None or not table.num_rows:
+        return table
+    t = table["t"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, -1)
+    whole = np.diff(t, axis=1).max(axis=1) <= max_gap
+    if not whole.all():
+        notice(f"{int((~whole).sum()):,} windows across a gap of more than {max_gap:g} s left out")
+    return table.filter(pa.array(whole))
 
 
 def _rows(series: Series, said: Expressions, window: int, stride: int) -> pa.Table:
