@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable ".[postgres,metric,space,lvm,texts,cluster]" --group dev
+	$(BIN)/pip install --quiet --editable ".[all]" --group dev
 	@touch $@
 
 demo: $(READY) ## the main job, offline, from nothing: log -> dataset -> teacher -> report

@@ -59,7 +59,7 @@ def articles(n: int, kind: str, *, paired: bool = False) -> Draw:
 
 
 def recall(n: int, p: float) -> Draw:
-    """A share over windows of articles, each with its own chance."""
+    """Draw a share over windows of articles, each with its own chance."""
 
     def draw(rng: Rng, seed: int) -> tuple[tuple[float, float], float]:
         size = sizes_of("equal", rng, n)
@@ -93,7 +93,7 @@ def windows(n: int, kind: str) -> Draw:
 
 
 def share(n: int, p: float) -> Draw:
-    """A share of independent windows, at 0 or 1 now and then."""
+    """Draw a share of independent windows, at 0 or 1 now and then."""
 
     def draw(rng: Rng, seed: int) -> tuple[tuple[float, float], float]:
         return mean_interval((rng.random(n) < p) * 1.0, bounds=(0, 1), seed=seed), p
@@ -102,7 +102,7 @@ def share(n: int, p: float) -> Draw:
 
 
 def macro(kind: str) -> Draw:
-    """A mean over nine shapes of 1 to 80 windows."""
+    """Draw a mean over nine shapes of 1 to 80 windows."""
     step = STRATA / 10
 
     def draw(rng: Rng, seed: int) -> tuple[tuple[float, float], float]:

@@ -1,4 +1,4 @@
-"""Small semantic changes to the core, one at a time: do the nearest tests notice?
+"""Small semantic changes to the core, one at a time: whether the nearest tests notice.
 
 Run from the repository: python -m tools.mutants [--room NAME] [--sample N] [--seed S] [--out FILE].
 `make mutants` samples a few of every room; `--sample 0` tries all, for hours on two cores.

@@ -18,7 +18,7 @@ words = st.sampled_from([*TOKENS, "joy", "~"])
 said = st.lists(words, max_size=6)
 
 
-@given(st.lists(st.tuples(said, st.sampled_from([*SHAPES, "calm"]), st.integers(0, 2)), max_size=8))
+@given(st.lists(st.tuples(said, st.sampled_from(SHAPES), st.integers(0, 3)), max_size=8))
 def test_coherence_is_the_definition(cases: list[tuple[list[str], str, int]]) -> None:
     written, expected = [], []
     for tokens, shape, form in cases:
@@ -27,10 +27,46 @@ def test_coherence_is_the_definition(cases: list[tuple[list[str], str, int]]) ->
         elif form == 1:
             written.append([f"~{t}~" for t in tokens])
         else:
-            written.append(" ".join(f"~{t}~" for t in tokens))
-        affine = AFFINE_TOKENS.get(shape, ())
-        expected.append(sum(t in affine for t in tokens) / len(tokens) if tokens else 0.0)
-    np.testing.assert_allclose(coherence(written, [shape for _, shape, _ in cases]), expected)
+            spoken = " ".join(f"~{t}~" for t in tokens)
+            written.append(spoken if form == 2 else answer(spoken))
+        affine = AFFINE_TOKENS[shape]
+        broken = form == 3 and not all(t in TOKENS for t in tokens)
+        hit = sum(t in affine for t in tokens) / len(tokens) if tokens and not broken else 0.0
+        expected.append(hit)
+    shapes = [shape for _, shape, _ in cases]
+    np.testing.assert_allclose(coherence(written, shapes), expected)
+    codes = np.array([SHAPES.index(shape) for shape in shapes], np.int8)
+    np.testing.assert_allclose(coherence(written, codes), expected)
+
+
+def answer(spoken: str) -> str:
+    """Write a teacher's whole answer."""
+    return f"EISV_TOKENS: {spoken}\nLUMEN_TOKENS: quiet with\nPATTERN: PAIR"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["Convergence", "calm", 9, -1, ["convergence", "x"], [None, 8], [8, 1.5], [8, True], [[8], 8]],
+)
+def test_an_unknown_shape_is_refused_with_the_known_ones(given: object) -> None:
+    with pytest.raises(ValueError, match=r"unknown shapes \[.*\]: use settled_presence"):
+        coherence([["stillness"], "~ripple~"], given)  # type: ignore[arg-type]
+
+
+def test_shapes_may_be_names_codes_or_what_classify_gives() -> None:
+    said = [["stillness"], ["ripple"]]
+    for shapes in (["convergence", "rising_entropy"], [8, "rising_entropy"], iter([8, 1]),
+                   np.array([8, 1], np.int8)):  # fmt: skip
+        assert coherence(said, shapes).tolist() == [1.0, 1.0]
+    assert coherence(said, 8).tolist() == [1.0, 0.0]
+
+
+def test_a_whole_answer_counts_by_its_own_line() -> None:
+    broken = answer("~stillness~").replace("PATTERN: PAIR", "PATTERN: SONG")
+    said = [answer("~stillness~ ~ripple~"), broken, "LUMEN_TOKENS: quiet", "~stillness~"]
+    assert coherence(said, "convergence").tolist() == [0.5, 0.0, 0.0, 1.0]
+    assert is_valid(said).tolist() == [True, False, False, True]
+    assert token_pmf(said).sum() == pytest.approx(1)
 
 
 def test_one_shape_for_all_and_lengths_that_differ() -> None:

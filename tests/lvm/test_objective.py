@@ -422,5 +422,5 @@ def test_what_is_shown_is_not_what_is_compared_with(table):
     spec = Objective(prev_repel={"margin": 0.5, "weight": 1.0, "gate_below": 0.0})
     clean, _ = window_loss(spec, model, table, windows)
     torch.manual_seed(0)
-    shown, _ = window_loss(spec, model, table, windows, show=lambda c: torch.randn_like(c))
+    shown, _ = window_loss(spec, model, table, windows, show=torch.randn_like)
     torch.testing.assert_close(clean, shown)

@@ -147,18 +147,21 @@ def explain(report: EvalReport) -> list[str]:
 
 
 def _cells(metric: Metric) -> tuple[str, str, str, str, str]:
-    interval = (
-        "" if metric.low is None or metric.high is None else f"{metric.low:.4f} … {metric.high:.4f}"
-    )
+    interval = "" if _no_interval(metric) else f"{metric.low:.4f} … {metric.high:.4f}"
     rest = (_number(x) for x in (metric.floor, metric.perfect, metric.ceiling))
     floor, perfect, ceiling = rest
     return f"{metric.value:.4f}", interval, floor, perfect, ceiling
 
 
 def _with_interval(metric: Metric) -> str:
-    if metric.low is None or metric.high is None:
+    if _no_interval(metric):
         return f"{metric.value:.3f}"
     return f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}]"
+
+
+def _no_interval(metric: Metric) -> bool:
+    """Say whether there is no interval; one of no width says that nothing varied, not certainty."""
+    return metric.low is None or metric.high is None or metric.low == metric.high
 
 
 def _number(value: float | None, digits: int = 4) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -117,7 +118,7 @@ def write_student(student: Student, path: str | os.PathLike[str]) -> None:
 
 
 def read_student(path: str | os.PathLike[str]) -> Student:
-    """Read a student.
+    """Read a student: its file, or the folder that `distil` wrote.
 
     Raises
     ------
@@ -125,6 +126,8 @@ def read_student(path: str | os.PathLike[str]) -> Student:
         The file is missing, is no student, was changed since it was written, or names shapes or
         tokens that are not ours.
     """
+    if Path(path).is_dir():
+        path = Path(path) / "student.json"
     text = read_text(path)
     try:
         student = Student.loads(text, str(path))

@@ -97,7 +97,7 @@ def thermometer(
                 ha="right", fontsize=8, color=STUDY,
             )  # fmt: skip
         axes.plot([0.3] * len(runs), [_macro(r) for r in runs], "D", color=STUDY, ms=5)
-        axes.plot([], [], "D", color=STUDY, ms=5, label="the study's runs (nucleus not recorded)")
+        axes.plot([], [], "D", color=STUDY, ms=5, label="V1–V6 (nucleus on)")
         for report, marker in zip(ours, "os^v", strict=False):
             points = [r for r in report.results if r.decoding.top_k == 0]
             x = [r.decoding.temperature for r in points]
@@ -178,7 +178,7 @@ def progression(
             [_macro(r) for r in runs],
             "D-",
             color=STUDY,
-            label="study (Qwen3-4B)",
+            label="V1–V6 (Qwen3-4B, nucleus on)",
         )
         found = [ours[name].at(0.3).metrics["macro_coherence"] for name in ours]
         axes.errorbar(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from charts import Line, chart, overview, strip
-from parts import cards, figure, legend
-from words import DIMENSIONS, plain
 
+from drawing.charts import Line, chart, overview, strip
+from drawing.parts import cards, figure, legend
+from drawing.words import DIMENSIONS, plain
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.trajectory.rules.explain import Explanation, derivatives, explain
 from eisv_lumen.trajectory.rules.thresholds import RATE_LIMIT
@@ -39,8 +39,9 @@ class View:
         return explain(s.t[self.at], s.X[self.at], None if drift is None else drift[self.at])
 
 
-def place(series: Series, start: float, window: float) -> View:
-    """Return a view with the window inside the series, whatever was asked for."""
+def place(series: Series, start: float | None, window: float | None) -> View:
+    """Return a view with the window inside the series, whatever was asked for, or nothing."""
+    start, window = start or 0, WINDOW if window is None else window
     size = int(min(max(window, 2), len(series)))
     return View(series, int(min(max(start, 0), len(series) - size)), size)
 

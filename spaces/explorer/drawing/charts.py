@@ -126,9 +126,9 @@ def chart(
 
 def overview(
     t: npt.NDArray[np.float64], columns: Sequence[tuple[npt.NDArray[np.float64], str]],
-    window: tuple[float, float], top: float = 1.0,
+    window: tuple[float, float] | None, top: float = 1.0,
 ) -> str:  # fmt: skip
-    """Draw a whole series in a wide strip, with the window marked; columns of (values, colour)."""
+    """Draw a series in a wide strip, with a window marked if given; columns of (values, colour)."""
     span = max(float(t[-1] - t[0]), 1e-9)
     out = ['<svg viewBox="0 0 1000 100" preserveAspectRatio="none" class="wide" role="img" '
            'aria-label="the whole series">']  # fmt: skip
@@ -137,6 +137,8 @@ def overview(
         points = _points(1000 * (x - t[0]) / span, 97 - 94 * np.clip(y / top, 0, 1))
         out.append(f'<path d="{points}" fill="none" stroke="{color}" stroke-width="1.3" '
                    'vector-effect="non-scaling-stroke"/>')  # fmt: skip
+    if window is None:
+        return "".join([*out, "</svg>"])
     a, b = (1000 * (w - t[0]) / span for w in window)
     out.append(f'<rect class="band edge" x="{a:.1f}" y="0" width="{max(b - a, 4):.1f}" '
                'height="100"/></svg>')  # fmt: skip

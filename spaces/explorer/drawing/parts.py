@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from words import plain
-
+from drawing.words import plain
 from eisv_lumen.expression.vocabulary import AFFINE_TOKENS
 
 __all__ = ["bars", "cards", "chips", "figure", "legend", "note", "shape_chip", "table", "tile"]
@@ -71,8 +70,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: in
     )
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="table">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
