@@ -1,14 +1,17 @@
 """A page to try the metric on: expressions and shapes in, coherence between its references out."""
 
+import importlib
 from pathlib import Path
 
 import evaluate
 import gradio as gr
 from family import LAUNCH, bars, head, links
-from vocabulary import AFFINE_TOKENS, TOKENS
 
 HERE = Path(__file__).parent
 METRIC = evaluate.load(str(HERE / "eisv_coherence.py"))
+# The tables as the metric has them: its files are a package only where evaluate keeps them.
+_tables = importlib.import_module(type(METRIC).__module__.rpartition(".")[0] + ".vocabulary")
+AFFINE_TOKENS, TOKENS = _tables.AFFINE_TOKENS, _tables.TOKENS
 EXAMPLE = [
     ["~stillness~ ~resonance~", "convergence"],
     ["~ripple~ ~warmth~", "rising_entropy"],

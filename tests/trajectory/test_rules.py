@@ -222,7 +222,7 @@ from eisv_lumen.student.format import Rows, make_student, row_laws
 from eisv_lumen.trajectory.rules.explain import explain
 from eisv_lumen.trajectory.simulate.synthetic import generate
 from eisv_lumen.trajectory.windows import classify
-from words import SHAPE_MEANS, shape_colors
+from drawing.words import SHAPE_MEANS, shape_colors
 w = generate("integrity_loss", 6, seed=1)
 student = make_student(Rows(PATTERN_PMF, np.ones((len(SHAPES), 15))))
 series = np.concatenate([w.t[..., None], w.X, w.ethical_drift[..., None]], axis=2).tolist()
