@@ -43,10 +43,10 @@ CHECKPOINTS: Final = "checkpoints"
 STATE: Final = "trainer_state.json"
 """Of a checkpoint; the last file that Trainer writes there."""
 _RUN: Final = "run.json"
-RUN_NAMES: Final = (_RUN, RECORD, MODEL, CHECKPOINTS)
-"""What a run writes to its folder."""
 _LOCK: Final = ".lock"
 _PID: Final = ".pid"
+RUN_NAMES: Final = (_RUN, RECORD, MODEL, CHECKPOINTS, _LOCK, _PID)
+"""What a run writes to its folder."""
 
 
 def is_first() -> bool:
