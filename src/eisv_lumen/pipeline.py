@@ -36,11 +36,12 @@ from .trajectory.series import Series, Windows
 from .trajectory.sources import ReadOptions, Source
 from .trajectory.sources.options import DEFAULT
 
-__all__ = ["Job", "RunSize", "plan", "run"]
+__all__ = ["Job", "RunSize", "measured_rates", "plan", "run"]
 
 Say = Callable[[str], None]
 _MARK: Final = "pipeline.json"
 _DATASET: Final = "dataset.json"
+_SECONDS: Final = "seconds.json"
 _EVALUATION: Final = "evaluation.parquet"
 _OURS: Final = ("demo.json", "anima.db", "anima.db-wal", "anima.db-shm", "run.log")
 """What may lie in a folder before a run begins there."""
@@ -149,7 +150,9 @@ def run(job: Job) -> EvalReport:
             continue
         begun = time.perf_counter()
         step.do()
-        job.say(f"   {time.perf_counter() - begun:.0f} s")
+        took = time.perf_counter() - begun
+        _note_seconds(job.out / _SECONDS, step.name, took)
+        job.say(f"   {took:.0f} s")
     job.say(f"\ndone in {time.perf_counter() - start:.0f} s")
     return read_report(job.out / "report.json")
 
@@ -204,6 +207,25 @@ def plan(job: Job, rates: Mapping[str, float] | None = None) -> dict[str, Any]:
         "dropped_at_borders": dropped,
         "steps": steps,
     }
+
+
+def _note_seconds(path: Path, step: str, seconds: float) -> None:
+    known = read_json(path) if path.is_file() else {}
+    write_json(path, known | {step: round(seconds, 2)})
+
+
+def measured_rates(job: Job) -> dict[str, float]:
+    """Return the rates of a run that has been done, for `plan`: seconds for one unit of each step.
+
+    Raises
+    ------
+    InputError
+        The run has not been done.
+    """
+    seconds = read_json(job.out / _SECONDS)
+    facts = read_json(job.out / _DATASET)
+    amounts = _amounts(job, sum(facts["windows"].values()))
+    return {name: seconds[name] / amounts[name] for name in amounts if name in seconds}
 
 
 def _steps(job: Job) -> list[Step]:

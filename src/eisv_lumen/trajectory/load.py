@@ -31,7 +31,7 @@ from .windows import STRIDE, WINDOW
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
-__all__ = ["build_table", "load_table", "load_trajectories", "read_any"]
+__all__ = ["build_table", "holds_no_dataset", "load_table", "load_trajectories", "read_any"]
 
 _BATCH: Final = 1024
 """Windows in a batch of a stream."""
@@ -66,7 +66,7 @@ def read_any(
     """
     if isinstance(source, list | tuple) and len(source) == 1:
         source = source[0]
-    if _holds_no_dataset(source):
+    if holds_no_dataset(source):
         _refuse_choice("a log", config, split, revision)
         return read_source(source, options)
     if not isinstance(source, str | os.PathLike) or Path(source).is_file():
@@ -227,7 +227,7 @@ def load_trajectories(
         chosen, dropped or doubtful and yet read is said by the warning `Notice`.
     """
     named = isinstance(source, str | os.PathLike) and not Path(source).is_file()
-    if streaming and named and not _holds_no_dataset(source):
+    if streaming and named and not holds_no_dataset(source):
         shards = find_shards(source, config=config, window=window, revision=revision, token=token)
         paths = shards.of(split)
         if _holds_windows(shards, paths[0]):
@@ -254,7 +254,7 @@ def _streamed(
     return stream
 
 
-def _holds_no_dataset(source: Any) -> bool:
+def holds_no_dataset(source: Any) -> bool:
     """Whether a source can hold states alone: several logs, a stream, an address, a folder."""
     if not isinstance(source, str | os.PathLike):
         return isinstance(source, list | tuple)

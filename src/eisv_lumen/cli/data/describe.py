@@ -70,9 +70,9 @@ def describe(
 def _configs_of(source: str) -> tuple[str, ...]:
     """Return the configurations of a folder or a dataset of the Hub, none of any other source."""
     from ...trajectory.dataset.shards import config_names
-    from ...trajectory.sources.postgres import is_postgres
+    from ...trajectory.load import holds_no_dataset
 
-    if is_postgres(source) or Path(source).is_file():
+    if holds_no_dataset(source) or Path(source).is_file():
         return ()
     return config_names(source)
 

@@ -172,10 +172,10 @@ def _times(
         return t if kind.tz or options.zone is None else in_zone(t, options.zone, where)
     if _is_text(kind):
         text = pc.utf8_trim_whitespace(column)
-        plain = pc.match_substring_regex(text, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+        plain = pc.match_substring_regex(text, r"^[+-]?(\d+[.,]?\d*|\.\d+)([eE][+-]?\d+)?$")
         if not (len(text) and pc.all(plain).as_py()):
             return parse_times(text, where, options.zone)
-        column = text.cast(pa.float64())
+        column = pc.replace_substring(text, ",", ".").cast(pa.float64())
     elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise InputError(f"{what} holds {kind}, neither times nor texts nor numbers")
     path, _, name = what.rpartition(": column ")

@@ -142,7 +142,7 @@ def refuse_interleaved(
     if n < _LONG_RUN * runs or far < _LONG_RUN or switches <= max(2, 0.01 * n):
         return
     row, jump = back
-    if 1800 <= jump <= 3 * 3600:
+    if 3000 <= jump <= 3660:
         raise InputError(
             f"{place}: time goes back by {jump:,.0f} s at row {row}, and the rows after it lie "
             "among those before; if that is the end of summer time, name the clock's zone, as in "
