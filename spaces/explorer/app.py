@@ -40,6 +40,7 @@ import gradio as gr  # noqa: E402
 import lumen  # noqa: E402
 import picture as tables  # noqa: E402
 from drawing.window import place, shapes_along  # noqa: E402
+from drawing.words import shape_colors  # noqa: E402
 from family import THEME, links  # noqa: E402
 from family import head as shown_elsewhere  # noqa: E402
 from folder import LONG_RUN, load_example, speakers  # noqa: E402
@@ -71,7 +72,8 @@ def launch_settings() -> dict[str, Any]:
     """Return what `launch` is given."""
     return {
         "theme": THEME,
-        "css": "".join((PAGE / f"{name}.css").read_text("utf-8") for name in ("style", "picture")),
+        "css": shape_colors()
+        + "".join((PAGE / f"{name}.css").read_text("utf-8") for name in ("style", "picture")),
         "head": head(),
         "max_file_size": "64mb",
         "state_session_capacity": 200,

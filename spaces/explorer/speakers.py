@@ -12,6 +12,7 @@ import numpy as np
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.core.files import read_json
+from eisv_lumen.expression.answer import Invalid, parse
 from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw
 from eisv_lumen.expression.lumen import to_primitives
 from eisv_lumen.expression.vocabulary import SHAPES, pattern_of
@@ -19,7 +20,7 @@ from eisv_lumen.student.format import read_student
 from eisv_lumen.teacher.evaluation.generate import generate
 from eisv_lumen.teacher.evaluation.score import expression_pmf
 from eisv_lumen.teacher.models.load import load_teacher
-from eisv_lumen.teacher.prompt.messages import Invalid, parse, render_windows
+from eisv_lumen.teacher.prompt.messages import render_windows
 from eisv_lumen.trajectory.rules.explain import derivatives
 from eisv_lumen.trajectory.series import Windows
 

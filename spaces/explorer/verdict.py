@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from drawing.parts import cards, chips, note, shape_chip
 from drawing.window import View
-from drawing.words import SHAPE_MEANS
+from drawing.words import SHAPE_MEANS, plain
 from express import window_seed
 from folder import speakers
 from speakers import Said, Speaker, one_window
@@ -22,20 +22,21 @@ _N_SAID = 3
 
 def verdict(found: Explanation) -> str:
     """Name the shape, the rule that fired and by how much."""
-    fired = found.rules[found.fired]
+    fired, missed = found.rules[found.fired], found.rules[-2]
     reason = [
         f"{c.quantity} is <b>{_value(c)}</b> ({c.relation} {_threshold(c)}, by {_margin(c)})"
         for c in fired.conditions
-    ] or [f"no other holds; convergence was missed, since {_missed(found.rules[7])}"]
+    ] or [f"no other holds; {plain(missed.shape)} was missed, since {_missed(missed)}"]
     return (
         f'<div class="verdict" data-shape="{fired.shape}">{shape_chip(fired.shape)}'
         f"<p>{SHAPE_MEANS[fired.shape]}</p>"
-        f"<p class='why'>Rule {found.fired + 1} of 9 fired: {'; '.join(reason)}.</p></div>"
+        f"<p class='why'>Rule {found.fired + 1} of {len(found.rules)} fired: "
+        f"{'; '.join(reason)}.</p></div>"
     )
 
 
 def rules(found: Explanation) -> str:
-    """List the nine rules in order: what each asked, what it found, and by how much."""
+    """List the rules in order: what each asked, what it found, and by how much."""
     rows = []
     for i, rule in enumerate(found.rules):
         state = "fired" if i == found.fired else "holds" if rule.holds else "fails"

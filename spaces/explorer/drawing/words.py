@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from eisv_lumen.trajectory.rules.thresholds import BASIN_RANGE, DRIFT_LIMIT, RATE_LIMIT, SPIKE_RANGE
+from eisv_lumen.expression.shapes import ENTRIES
+from eisv_lumen.trajectory.rules.thresholds import NAMED
 
-__all__ = ["DIMENSIONS", "SHAPE_MEANS", "plain"]
+__all__ = ["DIMENSIONS", "SHAPE_MEANS", "plain", "shape_colors"]
 
 DIMENSIONS = {
     "E": ("Energy", "how much there is to act with; Lumen's warmth"),
@@ -13,22 +14,16 @@ DIMENSIONS = {
     "V": ("Void", "how far from present; (1 − presence) × 0.3"),
 }
 
-SHAPE_MEANS = {
-    "basin_transition_down": f"Energy moved by at least {BASIN_RANGE:g}, and ended lower.",
-    "basin_transition_up": f"Energy moved by at least {BASIN_RANGE:g}, and ended higher.",
-    "entropy_spike_recovery": (
-        f"Entropy swung by at least {SPIKE_RANGE:g}, with its peak inside the window: up and back."
-    ),
-    "drift_dissonance": f"The agent's ethical drift went above {DRIFT_LIMIT:g}.",
-    "void_rising": f"Void grew, on average by more than {RATE_LIMIT:g} a second.",
-    "rising_entropy": f"Entropy grew, on average by more than {RATE_LIMIT:g} a second.",
-    "falling_energy": f"Energy fell, on average by more than {RATE_LIMIT:g} a second.",
-    "convergence": (
-        f"Everything moves, but slowly and smoothly: every rate of change stays below "
-        f"{RATE_LIMIT:g}."
-    ),
-    "settled_presence": "None of the other eight rules holds: a quiet window, or an erratic one.",
-}
+SHAPE_MEANS = {entry.name: entry.means.format(**NAMED) for entry in ENTRIES}
+
+
+def shape_colors() -> str:
+    """Return the style sheet's colour of each shape, on a light and on a dark page."""
+    blocks = []
+    for selector, which in ((":root", 0), (".dark", 1)):
+        lines = "".join(f"  --{entry.name}: {entry.colors[which]};\n" for entry in ENTRIES)
+        blocks.append(f"{selector} {{\n{lines}}}\n")
+    return "".join(blocks)
 
 
 _NAMES = {"an_hour_like_lumens": "an hour of a log like Lumen’s"}

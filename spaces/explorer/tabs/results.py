@@ -12,6 +12,7 @@ from drawing.parts import bars, cards, figure, note, table
 from drawing.words import plain
 from folder import Report, reports
 
+from eisv_lumen.evaluation.metrics import METRICS
 from eisv_lumen.evaluation.report import DecodedResult, EvalReport, Metric
 from eisv_lumen.evaluation.tables import COLUMNS, explain, metric_rows
 
@@ -24,6 +25,7 @@ Every number of this Space comes from one of these files. Each stands between it
 [V1–V6 runs](https://github.com/CIRWEL/eisv-lumen) printed, *exact* is computed from the law,
 *measured* is ours.
 """
+LISTED = [metric.name for metric in METRICS if metric.listed]
 _ORDER = {"measured": 0, "published": 1, "exact": 2}
 
 
@@ -114,7 +116,7 @@ def show(key: str, position: int | None) -> tuple[str, str, str]:
     )
     metric = next((m for m in ("coherence", "excess_nats") if _has(result, m)), None)
     plots = []
-    for name in dict.fromkeys(m for m in (metric, "excess_nats", "entropy") if m):
+    for name in dict.fromkeys(m for m in (metric, "excess_nats", "entropy", *LISTED) if m):
         if not _has(result, name):
             continue
         shaped = {s: m[name] for s, m in result.per_shape.items() if name in m}

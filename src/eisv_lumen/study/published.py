@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 _OVERSAMPLED = ("basin_transition_down", "basin_transition_up", "drift_dissonance")
 STUDY = "https://github.com/CIRWEL/eisv-lumen"
 """The repository of the study: its code, recipes and evaluation files."""
-_SOURCE = f"{STUDY} (outputs/), as restated in reference/eisv.md §6"
+_SOURCE = f"{STUDY} (outputs/), restated in docs/eisv.md §6"
 _NOTE = (
     "Decoded with do_sample=True and temperature=0.3, once a prompt. The study's generate call "
     "passes neither top_k nor top_p, so both came from the base model's own generation config: "
@@ -71,8 +71,8 @@ def published_reports() -> dict[str, EvalReport]:
     The perfect imitator's value is that of the inherited decoding (T = 0.3, top_k 20, top_p 0.95)
     on a set of the same composition.
     """
-    cut = {"top_k": INHERITED.top_k or 0, "top_p": INHERITED.top_p or 1.0}
-    imitator = np.array([law.coherence(INHERITED.temperature, **cut) for law in initial()])
+    t, top_k, top_p = INHERITED.temperature, INHERITED.top_k or 0, INHERITED.top_p or 1.0
+    imitator = np.array([law.coherence(t, top_k=top_k, top_p=top_p) for law in initial()])
     chance = np.array([law.coherence() for law in random_speaker()])
     reports = {}
     for column, (name, run) in enumerate(_RUNS.items()):

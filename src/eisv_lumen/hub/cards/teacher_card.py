@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from ...core.errors import InputError
+from ...evaluation.metrics import listed
 from ...evaluation.report import DecodedResult, EvalReport, Metric
-from ...evaluation.tables import explain
+from ...evaluation.tables import explain, listed_cells
 from ...expression.vocabulary import SHAPES
 from .front_matter import check_front_matter, is_hub_id
+from .gradio_version import gradio_version
 from .render import markdown_table, render
 
 __all__ = [
@@ -109,6 +110,8 @@ def teacher_card(
         dataset=dataset,
         metric=metric,
         explain=explain,
+        listed=listed(),
+        listed_cells=listed_cells,
         table=markdown_table,
     )
     check_front_matter(text, "model")
@@ -145,7 +148,7 @@ def metric_card(root: Path, namespace: str, imitator: EvalReport) -> str:
         namespace=namespace,
         shapes=SHAPES,
         imitator=imitator,
-        gradio_version=version("gradio"),
+        gradio_version=gradio_version(),
     )
     check_front_matter(text, "space")
     return text
@@ -157,7 +160,7 @@ _SHOWN: Final = {
     "macro_excess_nats": "Excess nats, mean over shapes",
     "excess_nats": "Excess nats",
     "valid_rate": "Valid rate",
-}
+} | {name: title.capitalize() for name, title in listed().items()}
 
 
 def model_index(reports: Sequence[EvalReport], dataset: str) -> list[Any]:

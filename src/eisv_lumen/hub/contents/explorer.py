@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -17,11 +16,13 @@ from ...core.files import json_bytes, read_json
 from ...eisv import EISV_DIMS
 from ...expression.vocabulary import SHAPES
 from ...trajectory.windows import WINDOW, classify
+from ..cards.gradio_version import gradio_version
 from ..cards.render import load_results, render
 from ..publishing.plan import CARD, Source
 from .context import without_paths
+from .wheel import build_wheel
 
-__all__ = ["EXPLORER", "FAMILY", "LONG_RUN", "build_wheel", "example_series", "explorer_contents"]
+__all__ = ["EXPLORER", "FAMILY", "LONG_RUN", "example_series", "explorer_contents"]
 
 EXPLORER: Final = "explorer"
 FAMILY: Final = "family.py"
@@ -101,31 +102,6 @@ def explorer_contents(
     files[wheel] = data
     card = _card(here, namespace, (*(models or ()), *(students or ())))
     return files | {CARD: card}
-
-
-def build_wheel(root: Path) -> tuple[str, bytes]:
-    """Build the package's wheel; equal sources give equal bytes.
-
-    Returns
-    -------
-    name : str
-        File name, as pip expects it.
-    data : bytes
-
-    Raises
-    ------
-    InputError
-        There is no package, or hatchling is not installed.
-    """
-    try:
-        from hatchling.builders.wheel import WheelBuilder
-    except ImportError as error:
-        raise InputError("the wheel is built by hatchling; `pip install hatchling`") from error
-    if not (root / "pyproject.toml").is_file():
-        raise InputError(f"{root}: no pyproject.toml; give the repository of eisv-lumen")
-    with TemporaryDirectory() as out:
-        wheel = Path(next(WheelBuilder(str(root)).build(directory=out, versions=["standard"])))
-        return wheel.name, wheel.read_bytes()
 
 
 def example_series() -> Iterator[tuple[str, Floats, Floats, Floats]]:
@@ -235,13 +211,11 @@ def _posts(root: Path, namespace: str) -> dict[str, bytes]:
 
 
 def _card(here: Path, namespace: str, models: tuple[str, ...]) -> bytes:
-    from importlib.metadata import version
-
     text = render(
         "README.md.jinja",
         here,
         namespace=namespace,
-        gradio_version=version("gradio"),
+        gradio_version=gradio_version(),
         models=models,
     )
     return text.encode("utf-8")

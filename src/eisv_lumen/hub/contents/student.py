@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from ...core.errors import InputError
 from ...core.files import json_bytes, read_json
+from ...evaluation.metrics import listed
 from ...evaluation.report import EvalReport, read_reports
-from ...evaluation.tables import explain
+from ...evaluation.tables import explain, listed_cells
 from ...study.facts import published_facts
 from ..cards.front_matter import check_front_matter
 from ..cards.render import markdown_table, render
@@ -30,7 +31,7 @@ def student(given: Material) -> Contents:
     Its reports lie in `student/reports/`, by `eisv-lumen student evaluate`. They lose the folders
     of this machine that they name.
     """
-    folder = given.of_run("student", "student")
+    folder = given.of_run("student")
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder}: lacks {', '.join(missing)}; make it with `student distil`")
@@ -51,12 +52,30 @@ def student(given: Material) -> Contents:
     )
     return {
         STUDENT: {name: folder / name for name in _FILES}
+        | {"config.json": json_bytes(_config(folder))}
         | {
             f"reports/{name}.json": json_bytes(report.model_dump(by_alias=True))
             for name, report in reports.items()
         }
         | {CARD: card.encode("utf-8")}
     }
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Say what the student is, in the file by which the Hub counts a model's downloads."""
+    written = read_json(folder / "student.json")
+    try:
+        body = written["student"]
+        return {
+            "model_type": "eisv-lumen-student",
+            "format": written["format"],
+            "sha256": written["sha256"],
+            "shapes": body["shapes"],
+            "tokens": body["tokens"],
+            "n_states": (body.get("net") or {}).get("n_states", []),
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'student.json'}: no student; distil it again") from error
 
 
 def student_card(
@@ -121,6 +140,8 @@ def student_card(
         dataset=DATASET.name,
         metric=METRIC.name,
         explain=explain,
+        listed=listed(),
+        listed_cells=listed_cells,
         table=markdown_table,
     )
     check_front_matter(text, "model")

@@ -193,9 +193,8 @@ def blind_sighted(
         )  # fmt: skip
         axes[0].legend(fontsize=7.5, loc="lower left")
         if "teacher-real" in reports:
-            rows = _real_rows(reports)
             n = reports["teacher-real"].at(0.3).n
-            _bars(axes[1], rows)
+            _bars(axes[1], _real_rows(reports))
             axes[1].set(title=f"the same {n} real windows, T = 0.3", xlabel="coherence",
                         xlim=(0, 1.04))  # fmt: skip
         else:
