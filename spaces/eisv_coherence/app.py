@@ -1,13 +1,19 @@
 """A page to try the metric on: expressions and shapes in, coherence between its references out."""
 
+import importlib
+import sys
+import types
 from pathlib import Path
 
 import evaluate
 import gradio as gr
 from family import LAUNCH, bars, head, links
-from vocabulary import AFFINE_TOKENS, TOKENS
 
 HERE = Path(__file__).parent
+_MATHS = types.ModuleType("maths")  # the modules beside this one import each other relatively
+_MATHS.__path__ = [str(HERE)]
+sys.modules["maths"] = _MATHS
+VOCABULARY = importlib.import_module("maths.vocabulary")
 METRIC = evaluate.load(str(HERE / "eisv_coherence.py"))
 EXAMPLE = [
     ["~stillness~ ~resonance~", "convergence"],
@@ -27,8 +33,8 @@ LEGEND = "Bar: your score. Grey tick: random tokens. Blue tick: perfect imitatio
 
 
 TABLE = "\n".join(
-    [f"{', '.join(TOKENS)}.", "", "| shape | affine tokens |", "| :-- | :-- |"]
-    + [f"| {shape} | {', '.join(own)} |" for shape, own in AFFINE_TOKENS.items()]
+    [f"{', '.join(VOCABULARY.TOKENS)}.", "", "| shape | affine tokens |", "| :-- | :-- |"]
+    + [f"| {shape} | {', '.join(own)} |" for shape, own in VOCABULARY.AFFINE_TOKENS.items()]
 )
 
 
