@@ -1,6 +1,8 @@
 """A page to try the metric on: expressions and shapes in, coherence between its references out."""
 
 import importlib
+import sys
+import types
 from pathlib import Path
 
 import evaluate
@@ -8,10 +10,11 @@ import gradio as gr
 from family import LAUNCH, bars, head, links
 
 HERE = Path(__file__).parent
+_MATHS = types.ModuleType("maths")  # the modules beside this one import each other relatively
+_MATHS.__path__ = [str(HERE)]
+sys.modules["maths"] = _MATHS
+VOCABULARY = importlib.import_module("maths.vocabulary")
 METRIC = evaluate.load(str(HERE / "eisv_coherence.py"))
-# The tables as the metric has them: its files are a package only where evaluate keeps them.
-_tables = importlib.import_module(type(METRIC).__module__.rpartition(".")[0] + ".vocabulary")
-AFFINE_TOKENS, TOKENS = _tables.AFFINE_TOKENS, _tables.TOKENS
 EXAMPLE = [
     ["~stillness~ ~resonance~", "convergence"],
     ["~ripple~ ~warmth~", "rising_entropy"],
@@ -30,8 +33,8 @@ LEGEND = "Bar: your score. Grey tick: random tokens. Blue tick: perfect imitatio
 
 
 TABLE = "\n".join(
-    [f"{', '.join(TOKENS)}.", "", "| shape | affine tokens |", "| :-- | :-- |"]
-    + [f"| {shape} | {', '.join(own)} |" for shape, own in AFFINE_TOKENS.items()]
+    [f"{', '.join(VOCABULARY.TOKENS)}.", "", "| shape | affine tokens |", "| :-- | :-- |"]
+    + [f"| {shape} | {', '.join(own)} |" for shape, own in VOCABULARY.AFFINE_TOKENS.items()]
 )
 
 

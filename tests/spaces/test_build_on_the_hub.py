@@ -48,7 +48,8 @@ def resolved(space: str) -> dict[str, str]:
         pytest.skip(f"no package index to resolve {space} with: {done.stderr.strip()[-300:]}")
     assert not done.returncode, done.stderr
     items = json.loads(done.stdout)["install"]
-    return {item["metadata"]["name"].lower(): item["metadata"]["version"] for item in items}
+    named = {re.sub(r"[-_.]+", "-", x["metadata"]["name"]).lower(): x["metadata"] for x in items}
+    return {name: metadata["version"] for name, metadata in named.items()}
 
 
 @pytest.mark.parametrize("space", SPACES)

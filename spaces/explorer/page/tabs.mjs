@@ -9,18 +9,6 @@ const scroll = (element) =>
 function follow() {
   const wanted = button(state.tab);
   if (wanted && wanted.getAttribute("aria-selected") !== "true") wanted.click();
-  if (state.report) open(state.report);
-}
-
-/** Choose a report, once its tab has brought the first one. */
-function open(report, patience = 100) {
-  if (state.report !== report) return;
-  const field = document.querySelector("#wanted-report textarea, #wanted-report input");
-  if (field && document.querySelector("#report-page h2")) {
-    if (field.value === report) return;
-    field.value = report;
-    field.dispatchEvent(new Event("input", { bubbles: true }));
-  } else if (patience) setTimeout(() => open(report, patience - 1), 100);
 }
 onState(follow);
 

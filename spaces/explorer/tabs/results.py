@@ -184,11 +184,20 @@ def _chosen(key: str) -> tuple:
     return gr.Dropdown(decodings(key), value=position), *show(key, position)
 
 
+_ASKED = "(_, shown) => [new URLSearchParams(location.search).get('report') || '', shown]"
+"""A link's report stands in the address: `?tab=results&report=published/v6`."""
+
+
+def _opened(asked: str, shown: str) -> tuple:
+    key = asked if asked in reports() else shown
+    return key, *_chosen(key)
+
+
 def build(tab: gr.Tab) -> None:
     """Build the tab; what it shows is brought when it is first looked at."""
     gr.Markdown(INTRO)
     first = (by_skill(real=False) or [ordered()[0].key])[0]
-    wanted = gr.Textbox(visible="hidden", elem_id="wanted-report")  # a link names a report here
+    wanted = gr.Textbox(visible=False)
     with gr.Row():
         choice = gr.Dropdown(
             [(f"{r.report.title.replace('`', '')} ({r.report.kind}, {r.run})", r.key)
@@ -208,8 +217,7 @@ def build(tab: gr.Tab) -> None:
     shown = [page_html, made, origin_html]
     choice.change(_chosen, choice, [decoding, *shown], **quiet)
     decoding.input(show, [choice, decoding], shown, **quiet)
-    wanted.input(lambda key: key if key in reports() else gr.skip(), wanted, choice, **quiet)
-    tab.select(_chosen, choice, [decoding, *shown], **quiet).then(
+    tab.select(_opened, [wanted, choice], [choice, decoding, *shown], js=_ASKED, **quiet).then(
         summary, None, summary_html, **quiet
     )
     gr.api(report_names, api_name="reports")
