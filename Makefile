@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz lint bench results render clean
+.PHONY: help setup demo test fuzz mutants coverage lint bench results render clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable ".[postgres,metric,space,lvm,texts,cluster]" --group dev
+	$(BIN)/pip install --quiet --editable ".[all]" --group dev
 	@touch $@
 
 demo: $(READY) ## the main job, offline, from nothing: log -> dataset -> teacher -> report
@@ -31,6 +31,12 @@ test: $(READY) ## run the tests
 
 fuzz: $(READY) ## ten thousand broken files, shared among all readers; kills at random moments
 	EISV_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/fuzz
+
+mutants: $(READY) ## change the core in small ways, and see whether tests notice (MUTANTS=0: all)
+	$(BIN)/python -m tools.mutants --sample $(or $(MUTANTS),3)
+
+coverage: $(READY) ## simulate how often the intervals hold the truth (results/coverage.json)
+	$(BIN)/python -m tools.coverage
 
 lint: $(READY) ## ruff (lint, format) and mypy --strict
 	$(BIN)/ruff check .
@@ -51,4 +57,5 @@ render: $(READY) ## write READMEs, posts and figures from results/
 	$(BIN)/eisv-lumen render
 
 clean: ## remove what make made
+	find src -name '*.nb[ci]' -delete
 	rm -rf $(VENV) demo-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

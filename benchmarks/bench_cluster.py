@@ -21,7 +21,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from eisv_lumen.cluster.build import build_windows
-from eisv_lumen.cluster.workers import hire
+from eisv_lumen.cluster.hire import hire
 from eisv_lumen.core.files import read_json, write_json
 from eisv_lumen.evaluation.report import installed_versions
 from eisv_lumen.trajectory.series import Series, cut

@@ -18,8 +18,9 @@
 
 The dry run shows the job and submits nothing. A process a GPU, as many as there are. The settings
 of the job stand in this file's header, those of the training in the recipe. The repo is made
-private. The model is uploaded before it is evaluated, the report after. Checkpoints are not kept: a
-job that is cut short begins anew.
+private, and is laid out as `eisv-lumen publish` does: `from_pretrained` and `load_teacher` load it.
+The model is uploaded before it is evaluated, the report and the card after. Checkpoints are not
+kept: a job that is cut short begins anew.
 
 The package comes from the wheel that you name with `--with`: it lies in the Explorer Space, which
 has to be public for that. Never give `eisv-lumen` by that name alone: the name on PyPI is not ours,
@@ -36,11 +37,15 @@ from pathlib import Path
 
 try:
     import torch
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     from eisv_lumen.core.errors import InputError
+    from eisv_lumen.evaluation.report import EvalReport, read_report
+    from eisv_lumen.hub.contents.context import default_root
+    from eisv_lumen.hub.contents.teacher import teacher_files
     from eisv_lumen.hub.publishing.retry import Backoff, patiently
+    from eisv_lumen.teacher.models.load import SMOLLM2
     from eisv_lumen.teacher.recipe import load_recipe
     from eisv_lumen.teacher.training.train import check_recipe
 except ModuleNotFoundError:
@@ -63,31 +68,38 @@ def main() -> None:
 
 def run(recipe: str, repo: str) -> None:
     """Train, upload, evaluate, upload."""
-    api, backoff = HfApi(), Backoff()
+    api, backoff = HfApi(library_name="eisv-lumen"), Backoff()
     # Before the hours, not after: what is mistyped, and whether one may write there.
-    check_recipe(load_recipe(recipe))
+    chosen = load_recipe(recipe)
+    check_recipe(chosen)
     check_repo(repo)
+    if chosen.lora is not None and (chosen.base == SMOLLM2 or Path(chosen.base).is_dir()):
+        raise InputError(
+            f"recipe {recipe}: its adapter's base {chosen.base!r} is no repo of the Hub, so nobody "
+            "could load what the job leaves; name the base by its id"
+        )
     patiently(
         lambda: api.create_repo(repo, private=True, exist_ok=True), backoff, f"creating {repo}"
     )
+    namespace, _, name = repo.partition("/")
 
-    def upload(what: str, **which: str) -> None:
+    def upload(what: str, report: EvalReport | None) -> None:
+        files = teacher_files(default_root(), namespace, name, out, report)
+        adds = [CommitOperationAdd(path, source) for path, source in sorted(files.items())]
         patiently(  # the same files sent twice are one commit
-            lambda: api.upload_folder(
-                repo_id=repo, folder_path=out, commit_message=f"Recipe {recipe}: {what}", **which
-            ),
+            lambda: api.create_commit(repo, adds, commit_message=f"Recipe {recipe}: {what}"),
             backoff,
             f"uploading the {what} to {repo}",
         )
 
-    with tempfile.TemporaryDirectory() as name:
-        out = Path(name) / "teacher"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "teacher"
         if code := teacher("train", recipe, "--out", out):
             sys.exit(f"train_teacher: training ended with {code}; nothing was uploaded")
-        upload("model")
+        upload("model", None)
         if code := teacher("evaluate", out, "--out", out / "report.json"):
             sys.exit(f"train_teacher: evaluation ended with {code}; the model is in {repo}")
-        upload("report", allow_patterns="report.json")
+        upload("report", read_report(out / "report.json"))
 
 
 def check_repo(repo: str) -> None:

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from eisv_lumen.core.runs import (
     remove,
     replacing,
     weights_sha256,
+    working_in,
 )
 
 STEPS = 3
@@ -204,3 +207,31 @@ def test_weights_are_known_by_their_bytes_wherever_they_lie(tmp_path):
         (model / name).write_bytes(data)
     want = hashlib.sha256(b"onetwo").hexdigest()
     assert weights_sha256(tmp_path) == weights_sha256(model) == want
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from eisv_lumen.core.runs import working_in
+with working_in(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_folder_is_one_runs_until_that_run_ends_even_by_a_kill(tmp_path):
+    command = [sys.executable, "-c", HOLD, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with (
+            pytest.raises(InputError, match=rf"another run works here \(pid {other.pid}\)"),
+            working_in(tmp_path),
+        ):
+            pass
+        other.kill()
+        other.wait()
+    mine = rf"pid {os.getpid()}"
+    with working_in(tmp_path), pytest.raises(InputError, match=mine), working_in(tmp_path):
+        pass
+    with working_in(tmp_path):
+        pass

@@ -80,7 +80,7 @@ def make(name: str, runs: Path) -> None:
         "name": name,
         "n": len(corpus),
         "per_shape": dict(
-            zip(SHAPES, np.bincount(corpus.shape, minlength=9).tolist(), strict=True)
+            zip(SHAPES, np.bincount(corpus.shape, minlength=len(SHAPES)).tolist(), strict=True)
         ),
         "weighting": "macro over shapes" if name == "series" else "mean over windows",
         "training": {k: record[k] for k in ("cpu_s", "wall_s", "steps", "parameters")},
@@ -124,7 +124,9 @@ def make(name: str, runs: Path) -> None:
 
 def first_of_each(corpus: Corpus, n: int) -> Corpus:
     """Return the first `n` windows of each shape."""
-    index = np.concatenate([np.flatnonzero(corpus.shape == code)[:n] for code in range(9)])
+    index = np.concatenate(
+        [np.flatnonzero(corpus.shape == code)[:n] for code in range(len(SHAPES))]
+    )
     return Corpus([corpus.prompts[i] for i in index], corpus.shape[index])
 
 
@@ -178,15 +180,15 @@ def mixtures(weights: Floats) -> dict[float, Floats]:
 def blind_speakers(corpus: Corpus, name: str) -> dict[str, dict[float, Floats]]:
     """Return who reads nothing, and who knows all."""
     n = len(corpus)
-    constant = np.zeros((n, 9))
+    constant = np.zeros((n, len(SHAPES)))
     constant[:, SHAPES.index("convergence")] = 1
-    prior = np.full((n, 9), 1 / 9)
+    prior = np.full((n, len(SHAPES)), 1 / len(SHAPES))
     if name == "summary":
-        prior[:] = np.bincount(corpus.shape, minlength=9) / n
+        prior[:] = np.bincount(corpus.shape, minlength=len(SHAPES)) / n
     return {
         "ignorant": mixtures(prior),
         "constant": mixtures(constant),
-        "perfect": mixtures(np.eye(9)[corpus.shape]),
+        "perfect": mixtures(np.eye(len(SHAPES))[corpus.shape]),
     }
 
 
@@ -206,7 +208,7 @@ def forest_laws(data: DataRecipe) -> dict[float, Floats]:
     for (shape, summary), leaf in itertools.product((natural, both), (1, 3, 10)):
         forest = RandomForestClassifier(300, min_samples_leaf=leaf, random_state=0, n_jobs=2)
         forest.fit(np.round(summary, 4), shape)
-        weights = np.zeros((len(real), 9))
+        weights = np.zeros((len(real), len(SHAPES)))
         weights[:, forest.classes_] = forest.predict_proba(real.values)
         fitted = Corpus([""] * int(fit.sum()), real.shape[fit])
         excess = scores(mixtures(weights[fit]), fitted, False)["excess_nats"][0]
@@ -235,7 +237,7 @@ def scores(laws: dict[float, Floats], corpus: Corpus, macro: bool) -> dict[str, 
 
 def interval(values: Floats, shape: Floats, macro: bool) -> list[float]:
     """Return the mean of windows' values, or of their shapes' means, low and high."""
-    count = np.bincount(shape, minlength=9)
+    count = np.bincount(shape, minlength=len(SHAPES))
     weight = (
         1 / (count[shape] * (count > 0).sum()) if macro else np.full(len(shape), 1 / len(shape))
     )

@@ -107,7 +107,7 @@ def loss(table: Table, real: tuple[np.ndarray, np.ndarray], n_states: int, seed:
     """Sum of squared misses in units of their tolerances."""
     series = lumen_like(n_states, seed, table=table)
     shape = classify(series.t, series.X)
-    mix = np.bincount(shape, minlength=9) / len(shape)
+    mix = np.bincount(shape, minlength=len(SHAPES)) / len(shape)
     target = np.array([REAL_MIX[s] for s in SHAPES])
     total = float((((mix - target) / (0.05 * target + 0.0005)) ** 2)[target > 0].sum())
     for k, agreement in AGREEMENT.items():
@@ -116,8 +116,8 @@ def loss(table: Table, real: tuple[np.ndarray, np.ndarray], n_states: int, seed:
         if k == 4:
             lost = np.mean((shape == 0) & (last == 8))
             total += ((lost - SETTLED_TO_CONVERGENCE) / 0.01) ** 2
-            counts = np.bincount(real[0], minlength=9)
-            share = (np.bincount(last, minlength=9) + 0.5) / (len(last) + 4.5)
+            counts = np.bincount(real[0], minlength=len(SHAPES))
+            share = (np.bincount(last, minlength=len(SHAPES)) + 0.5) / (len(last) + 4.5)
             total -= 2 * float(counts @ np.log(share / (counts + 0.5) * counts.sum()))
     summary = summarize(series.t[16:], series.X[16:], window=4, stride=10)
     step = max(1, len(summary) // 2500)

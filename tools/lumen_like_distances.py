@@ -59,7 +59,7 @@ def distances(candidate: Labelled, real: Labelled, seed: int) -> dict[str, Any]:
     used = [name for name in SUMMARY_FIELDS if name != "n_states"]
     pieces = [summary[i * size : (i + 1) * size] for i in range(N_AUC)]
     auc = [two_sample_auc(p, target, seed + i) for i, p in enumerate(pieces) if len(p) == size]
-    mix = np.bincount(candidate[0], minlength=9) / len(summary)
+    mix = np.bincount(candidate[0], minlength=len(SHAPES)) / len(summary)
     return {
         "n": len(summary),
         "ks": {name: float(d) for name, d in zip(SUMMARY_FIELDS, ks, strict=True) if name in used},
@@ -83,7 +83,7 @@ def process_at_20(seed: int) -> dict[str, Any]:
     """Mix of shapes over 20 states, and agreement of shorter windows with it, beside published."""
     series = lumen_like(N_STATES, seed)
     shape = classify(series.t, series.X)
-    mix = np.bincount(shape, minlength=9) / len(shape)
+    mix = np.bincount(shape, minlength=len(SHAPES)) / len(shape)
     agreement, lost = {}, 0.0
     for k in AGREEMENT:
         last = classify(series.t[20 - k :], series.X[20 - k :], window=k, stride=10)[: len(shape)]

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from eisv_lumen.core.files import atomic_path, write_json
+from eisv_lumen.evaluation.metrics import kl_rows
 from eisv_lumen.evaluation.report import EvalReport, provenance, read_report, write_report
 from eisv_lumen.expression.law import ExpressionLaw
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.student.distil import DistilRecipe, distil, distil_law
-from eisv_lumen.student.evaluate import exact_report, kl_rows
+from eisv_lumen.student.evaluate import exact_report
 from eisv_lumen.student.format import read_student, row_laws, summary_laws
 from eisv_lumen.student.queries import READING, ask
 from eisv_lumen.student.teacher_cache import answers_name

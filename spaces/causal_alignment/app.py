@@ -1,11 +1,13 @@
 """A page to try the metric on: made processes, or a file of one's own predictions."""
 
+import tempfile
 import zipfile
 from pathlib import Path
 
 import evaluate
 import gradio as gr
 import numpy as np
+from family import LAUNCH, bars, head, links
 from processes import PREDICTORS, PROCESSES, chain, examples, predict
 
 HERE = Path(__file__).parent
@@ -23,12 +25,19 @@ between what needs no learning and perfection.
 FILE = f"""A NumPy `.npz` with `predictions` (N, D), `references` (N, D), `contexts` (N, 5, D),
 `articles` (N; text or numbers) and `positions` (N; the place of each true next chunk there).
 Nothing in it is unpickled. At most {MAX_BYTES // 1_000_000} MB, and 8 articles at least."""
+TITLE = "Causal alignment: does a model know what comes next?"
+LEGEND = "Bar: bits of the next chunk. Grey tick: the best floor. Blue tick: the ceiling."
 GATES = ["gate", "reads", "value", "floor", "ceiling", "over the floor [95 %]", "verdict"]
 TESTS = ["test", "number", "found", "threshold", "verdict"]
 
 
 def made(process, predictor):
-    """Read a known predictor on a made process."""
+    """Read a known predictor on a made process, whose optimum is known.
+
+    Args:
+        process: One of the processes of the page.
+        predictor: One of the predictors of the page.
+    """
     angle = PROCESSES[process]
     given = examples(chain(angle))
 
@@ -40,7 +49,11 @@ def made(process, predictor):
 
 
 def own(path):
-    """Read a file of predictions."""
+    """Read a file of predictions of the next chunk's vector.
+
+    Args:
+        path: A NumPy .npz with predictions, references, contexts, articles and positions.
+    """
     if not path:
         raise gr.Error("Choose a file first.")
     try:
@@ -51,7 +64,7 @@ def own(path):
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in NEEDED if name not in file]
             if missing:
-                raise gr.Error(f"The file lacks {', '.join(missing)}.")
+                raise gr.Error(f"{Path(path).name}: the file lacks {', '.join(missing)}.")
             given = {name: file[name] for name in NEEDED}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise gr.Error(f"Not an .npz of plain arrays: {error}") from error
@@ -97,7 +110,19 @@ def show(result):
             (name, x) for name, x in test.items() if name not in ("title", "passed")
         )
     ]  # fmt: skip
-    return summary, gates, tests
+    drawn = [("bits of the next chunk", result["bits"], result["floor"], result["ceiling"])]
+    return summary, bars(drawn, max(result["ceiling"], 1e-9), LEGEND), gates, tests
+
+
+def sample():
+    """Write a file of the form that is asked for, of a made process; return its path."""
+    angle = list(PROCESSES.values())[1]
+    given = examples(chain(angle))
+    said = predict(PREDICTORS[0], angle, given, given["contexts"])
+    path = Path(tempfile.mkdtemp()) / "sample.npz"
+    kept = {name: np.asarray(given[name]) for name in NEEDED if name != "predictions"}
+    np.savez_compressed(path, predictions=said.astype(np.float32), **kept)
+    return str(path)
 
 
 def _verdict(passed):
@@ -106,7 +131,8 @@ def _verdict(passed):
 
 def build():
     """Build the page."""
-    with gr.Blocks(title="Causal alignment") as page:
+    with gr.Blocks(title=TITLE) as page:
+        gr.HTML(links("causal_alignment"))
         gr.Markdown(ABOUT)
         with gr.Tabs(overflow_behavior="wrap"):  # else a phone hides the second behind dots
             with gr.Tab("Where the optimum is known"):
@@ -115,10 +141,12 @@ def build():
             with gr.Tab("Your predictions"):
                 gr.Markdown(FILE)
                 file = gr.File(label="Predictions (.npz)", file_types=[".npz"])
-        summary = gr.Markdown()
+                gr.DownloadButton("Download a sample .npz", sample, size="sm")
+        summary = gr.Markdown(elem_id="summary")
+        chart = gr.HTML(elem_id="chart")
         gates = gr.Dataframe(headers=GATES, label="Calibrated gates", interactive=False, wrap=True)
         tests = gr.Dataframe(headers=TESTS, label="As published", interactive=False, wrap=True)
-        outputs = [summary, gates, tests]
+        outputs = [summary, chart, gates, tests]
         gr.on(
             [page.load, process.change, predictor.change], made, [process, predictor], outputs,
             api_name="made",
@@ -128,4 +156,5 @@ def build():
 
 
 if __name__ == "__main__":
-    build().launch()
+    about = "How many bits a model gives of which chunk comes next, between floor and ceiling."
+    build().launch(**LAUNCH, head=head(TITLE, about))

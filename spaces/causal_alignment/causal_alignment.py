@@ -21,6 +21,7 @@ from .fit_and_read import read
 from .five_cat import ROLLOUT_STEPS, published_tests
 from .floors import Floors
 from .identification import Identified
+from .intervals import t_quantile
 from .records import Answers
 
 _DESCRIPTION = """

@@ -7,9 +7,24 @@ import datasets
 import evaluate
 import numpy as np
 
-from .coherence import bootstrap_interval, coherence, entropy, is_valid, jensen_shannon, token_pmf
+from .answer import is_answer
+from .coherence import (
+    coherence,
+    entropy,
+    is_valid,
+    jensen_shannon,
+    shape_codes,
+    split_tokens,
+    token_pmf,
+)
+from .intervals import mean_interval
 from .law import ExpressionLaw
+from .shapes import ENTRIES
 from .vocabulary import AFFINE, SHAPES
+
+# `evaluate` fetches the modules that this file imports, and not those that they import in turn:
+# `answer` and `shapes` are named here because others need them.
+__all__ = ["ENTRIES", "EisvCoherence", "is_answer"]
 
 _DESCRIPTION = """
 An expression is one to three of fifteen tokens; each of nine shapes of a trajectory has its affine
@@ -20,17 +35,18 @@ which is what a perfect imitator of the law scores under the same decoding, not 
 
 _INPUTS = """
 Args:
-    predictions: expressions, each a string ("~warmth~ ~return~") or a list of tokens; with tildes
-        or without. Do not mix the two forms.
-    references: for each, the shape that it was meant for.
+    predictions: expressions, each a string ("~warmth~ ~return~"), a list of tokens, with tildes
+        or without, or a teacher's whole answer of three lines; forms may be mixed.
+    references: for each, the shape that it was meant for: its name, or its class code (0 to 8).
     temperature: at which the speaker was decoded; 0 for greedy. It sets `perfect` and `divergence`.
     top_k, top_p: the rest of the decoding; 0 and 1.0 for none.
     seed: of the bootstrap.
 
 Returns:
     coherence: mean share of affine tokens, in [0, 1]; an empty expression has 0.
-    interval: its 95 % percentile bootstrap interval over expressions.
-    valid_rate: share of expressions that have tokens, all of them known.
+    interval: its 95 % bootstrap-t interval over expressions.
+    valid_rate: share of expressions that have tokens, all of them known; a whole answer needs all
+        of its three lines besides.
     floor: what uniformly random tokens get for these shapes.
     perfect: what a perfect imitator of the law gets for these shapes under this decoding.
     diversity: entropy of the known tokens spoken [nats], in [0, ln 15].
@@ -58,6 +74,10 @@ Examples:
     ... )
     >>> colder["coherence"], round(colder["perfect"], 3)
     (0.75, 0.948)
+    >>> answer = "EISV_TOKENS: ~stillness~\\nLUMEN_TOKENS: quiet\\nPATTERN: SINGLE"
+    >>> whole = metric.compute(predictions=[answer, ["ripple"]], references=[8, "convergence"])
+    >>> whole["coherence"], whole["valid_rate"]
+    (0.5, 1.0)
 """
 
 _CITATION = """
@@ -67,6 +87,16 @@ _CITATION = """
   license = {Apache-2.0}
 }
 """
+
+
+_NOTHING = "nothing to score: predictions and references are empty; give at least one of each"
+
+
+def _as_text(expression):
+    """Return one expression as a text: tokens with blanks between them, anything else as it is."""
+    if isinstance(expression, str):
+        return expression
+    return " ".join(split_tokens(expression))
 
 
 class EisvCoherence(evaluate.Metric):
@@ -79,18 +109,39 @@ class EisvCoherence(evaluate.Metric):
             citation=_CITATION,
             inputs_description=_INPUTS,
             license="apache-2.0",
-            features=[
-                datasets.Features({"predictions": text, "references": text}),
-                datasets.Features({"predictions": datasets.List(text), "references": text}),
-            ],
+            features=datasets.Features({"predictions": text, "references": text}),
         )
 
+    def compute(self, *, predictions=None, references=None, **kwargs):
+        """Score at once, or what was added; see the inputs' description."""
+        given = {"predictions": predictions, "references": references}
+        if any(value is not None and not len(value) for value in given.values()):
+            raise ValueError(_NOTHING)
+        return super().compute(**{k: v for k, v in given.items() if v is not None}, **kwargs)
+
+    def add_batch(self, *, predictions=None, references=None, **kwargs):
+        """Take a batch in any of the forms: all become texts, all shapes names."""
+        for name, value in (("predictions", predictions), ("references", references)):
+            if value is None or isinstance(value, str):
+                raise ValueError(f"{name} is {value!r}: give a list, one item for each expression")
+        if len(predictions) != len(references):
+            raise ValueError(
+                f"{len(predictions)} predictions, but {len(references)} references: give one "
+                "shape for each expression"
+            )
+        shapes = [SHAPES[code] for code in shape_codes(references, len(references))]
+        super().add_batch(predictions=list(map(_as_text, predictions)), references=shapes, **kwargs)
+
+    def add(self, *, prediction=None, reference=None, **kwargs):
+        """Take one expression and its shape, in any of the forms."""
+        [code] = shape_codes([reference], 1)
+        super().add(prediction=_as_text(prediction), reference=SHAPES[code], **kwargs)
+
     def _compute(self, predictions, references, temperature=1.0, top_k=0, top_p=1.0, seed=0):
-        unknown = sorted(set(references) - set(SHAPES))
-        if unknown:
-            raise ValueError(f"unknown shapes {unknown}: use {', '.join(SHAPES)}")
+        if not len(predictions):
+            raise ValueError(_NOTHING)
         scores = coherence(predictions, references)
-        shapes = np.array([SHAPES.index(shape) for shape in references])
+        shapes = shape_codes(references, len(predictions))
         per_shape = {}
         for code in np.unique(shapes):
             said = [p for p, own in zip(predictions, shapes, strict=True) if own == code]
@@ -111,7 +162,7 @@ class EisvCoherence(evaluate.Metric):
 
         return {
             "coherence": float(scores.mean()),
-            "interval": bootstrap_interval(scores, seed=seed),
+            "interval": mean_interval(scores, bounds=(0, 1), seed=seed),
             "valid_rate": float(is_valid(predictions).mean()),
             "floor": mean("floor"),
             "perfect": mean("perfect"),

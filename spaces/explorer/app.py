@@ -7,12 +7,15 @@ and the post. It needs neither a network nor an accelerator.
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import shutil
 import sys
 import tempfile
 import threading
 import zipfile
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 HERE = Path(__file__).resolve().parent
 
@@ -34,68 +37,92 @@ def unpack_wheel() -> None:
 unpack_wheel()
 
 import gradio as gr  # noqa: E402
+import lumen  # noqa: E402
+import picture as tables  # noqa: E402
+from drawing.window import place, shapes_along  # noqa: E402
+from drawing.words import shape_colors  # noqa: E402
+from family import THEME, links  # noqa: E402
+from family import head as shown_elsewhere  # noqa: E402
 from folder import LONG_RUN, load_example, speakers  # noqa: E402
-from tabs import post, results, thermometer, trajectory, voice  # noqa: E402
-from window import place, shapes_along  # noqa: E402
+from tabs import picture, post, results, thermometer, trajectory, voice  # noqa: E402
 
 from eisv_lumen.trajectory.windows import WINDOW  # noqa: E402
 
-HEAD = """
-# From a trajectory to words
-How an agent’s inner states become a few words, and what a score of those words can mean.
-"""
-# The fonts come with gradio: nothing is fetched from anywhere. Its semibold one lacks glyphs.
-THEME = gr.themes.Default(
-    primary_hue="teal",
-    secondary_hue="teal",
-    neutral_hue="slate",
-    font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"],
-    font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
-).set(  # the defaults are too pale: grey on white, and white on teal
-    body_text_color_subdued="*neutral_500",
-    button_primary_background_fill="*primary_700",
-    button_primary_background_fill_hover="*primary_800",
-    button_primary_background_fill_dark="*primary_700",
-    button_primary_background_fill_hover_dark="*primary_800",
+TITLE = "EISV-Lumen explorer: from a trajectory to words"
+ABOUT = (
+    "See an agent’s states turn into words, slide the decoding temperature, and watch a score "
+    "climb while nothing is learned."
 )
-LAUNCH = {
-    "theme": THEME,
-    "css": (HERE / "style.css").read_text(encoding="utf-8"),
-    "js": (HERE / "links.js").read_text(encoding="utf-8"),
-    "max_file_size": "64mb",
-    "state_session_capacity": 200,
-    "show_error": True,
-    "ssr_mode": False,
-    "footer_links": ["api"],
-}
+HEAD = (
+    "# EISV-Lumen explorer\nFrom an agent’s states to words, and what a score of those words means."
+)
+PAGE = HERE / "page"
+MODULES = ("state", "law", "picture", "tabs")
+
+
+def head() -> str:
+    """Return what stands in the page's head: how it is shown elsewhere, its tables, its modules."""
+    loaded = [f"gradio_api/file={quote(str(PAGE / name))}.mjs" for name in MODULES]
+    ahead = "".join(f'<link rel="modulepreload" href="{path}">' for path in loaded)
+    run = "".join(f'<script type="module" src="{path}"></script>' for path in loaded[2:])
+    return f"{shown_elsewhere(TITLE, ABOUT)}{picture.head()}{ahead}{run}"
+
+
+def launch_settings() -> dict[str, Any]:
+    """Return what `launch` is given."""
+    return {
+        "theme": THEME,
+        "css": shape_colors()
+        + "".join((PAGE / f"{name}.css").read_text("utf-8") for name in ("style", "picture")),
+        "head": head(),
+        "max_file_size": "64mb",
+        "state_session_capacity": 200,
+        "show_error": True,
+        "ssr_mode": False,
+        "footer_links": ["api"],
+        "mcp_server": _has_mcp(),
+    }
+
+
+def _has_mcp() -> bool:
+    """Say whether the MCP extra is there: the Hub installs it, a plain gradio does without."""
+    return importlib.util.find_spec("mcp") is not None
 
 
 def build() -> gr.Blocks:
-    """Build the page; its links `#thermometer` and the like open a tab."""
-    with gr.Blocks(title="EISV-Lumen explorer", analytics_enabled=False, fill_width=False) as page:
+    """Build the page; what it shows stands in its address, as `?tab=thermometer` and the like."""
+    gr.set_static_paths([PAGE, HERE / "figures"])
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=False) as page:
         gr.Markdown(HEAD, elem_id="head")
-        with gr.Tabs(selected="trajectory", overflow_behavior="wrap", elem_id="tabs") as tabs:
-            with gr.Tab("Trajectory", id="trajectory", elem_id="tab-trajectory"):
-                trajectory.build()
-            with gr.Tab("Thermometer", id="thermometer", elem_id="tab-thermometer"):
-                temperature, nucleus = thermometer.build()
-            with gr.Tab("Voice", id="voice", elem_id="tab-voice"):
-                voice.build()
-            with gr.Tab("Results", id="results", elem_id="tab-results"):
-                report = results.build()
-            with gr.Tab("Post", id="post", elem_id="tab-post"):
-                post.build(tabs, temperature, nucleus, report)
+        with gr.Tabs(selected="words", overflow_behavior="wrap", elem_id="tabs"):
+            with gr.Tab("Words", id="words", elem_id="tab-words"):
+                picture.build()
+            with gr.Tab("Your trajectory", id="trajectory", elem_id="tab-trajectory") as tab:
+                trajectory.build(tab)
+            with gr.Tab("Thermometer", id="thermometer", elem_id="tab-thermometer") as tab:
+                thermometer.build(tab)
+            with gr.Tab("Voice", id="voice", elem_id="tab-voice") as tab:
+                voice.build(tab)
+            with gr.Tab("Results", id="results", elem_id="tab-results") as tab:
+                results.build(tab)
+            with gr.Tab("Post", id="post", elem_id="tab-post") as tab:
+                post.build(tab, "post")
+            with gr.Tab("Second post", id="vectors", elem_id="tab-vectors") as tab:
+                post.build(tab, "vectors")
+        gr.HTML(links("explorer"), elem_id="family", padding=False)
     return page
 
 
 def warm() -> None:
-    """Compile the kernel and load the models while the page is already served."""
+    """Compile the kernel, load the models and enumerate their laws while the page is served."""
     shapes_along(place(load_example(LONG_RUN), 0, WINDOW))
     for speaker in speakers()[0]:
         getattr(speaker, "warm", lambda: None)()
+    tables.laws_and_windows()
 
 
 if __name__ == "__main__":
+    lumen.begin()
     demo = build()
     threading.Thread(target=warm, daemon=True).start()
-    demo.launch(**LAUNCH)
+    demo.launch(**launch_settings())

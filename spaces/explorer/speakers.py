@@ -12,13 +12,15 @@ import numpy as np
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.core.files import read_json
-from eisv_lumen.expression.law import ExpressionLaw
+from eisv_lumen.expression.answer import Invalid, parse
+from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw
 from eisv_lumen.expression.lumen import to_primitives
 from eisv_lumen.expression.vocabulary import SHAPES, pattern_of
 from eisv_lumen.student.format import read_student
 from eisv_lumen.teacher.evaluation.generate import generate
+from eisv_lumen.teacher.evaluation.score import expression_pmf
 from eisv_lumen.teacher.models.load import load_teacher
-from eisv_lumen.teacher.prompt.messages import Invalid, parse, render_windows
+from eisv_lumen.teacher.prompt.messages import render_windows
 from eisv_lumen.trajectory.rules.explain import derivatives
 from eisv_lumen.trajectory.series import Windows
 
@@ -52,6 +54,9 @@ class Speaker(Protocol):
     def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
         """Speak `n` times of the one window that `window` holds."""
 
+    def law(self, window: Windows) -> np.ndarray | None:
+        """Return the probabilities of the 2,970 expressions at T = 1; None if they are unknown."""
+
 
 class VoiceSpeaker:
     """The rule-based voice before any feedback: it hears the shape's name alone."""
@@ -63,6 +68,10 @@ class VoiceSpeaker:
         """Draw from the exact law, decoded at the temperature."""
         law = ExpressionLaw.initial(SHAPES[int(window.shape[0])]).tempered(temperature)
         return [Said(e, to_primitives(e), pattern_of(e)) for e in law.sample(n, seed)]
+
+    def law(self, window: Windows) -> np.ndarray:
+        """Return the shape's law."""
+        return ExpressionLaw.initial(SHAPES[int(window.shape[0])]).pmf
 
 
 class TeacherSpeaker:
@@ -78,7 +87,8 @@ class TeacherSpeaker:
         self.folder = folder
         recipe = read_json(folder / "training.json").get("recipe", {})
         self.style = recipe.get("data", {}).get("style")
-        self.name = f"Teacher {recipe.get('name', folder.name)}"
+        named = recipe.get("name", folder.name)
+        self.name = "Teacher" if named == "demo" else f"Teacher {named}"
         self._lock = threading.Lock()
         self._teacher: Any = None
         if self.style not in _SHOWN:
@@ -99,6 +109,14 @@ class TeacherSpeaker:
             else Said(a.tokens, a.primitives, a.pattern)
             for a in answers
         ]
+
+    def law(self, window: Windows) -> np.ndarray | None:
+        """Enumerate the whole law; None where the tokenizer splits the tokens, or nothing loads."""
+        try:
+            with self._lock:
+                return expression_pmf(self._loaded(), render_windows(window, self.style))[0]
+        except InputError:
+            return None
 
     def warm(self) -> None:
         """Load the weights, so that the first visitor does not wait for them."""
@@ -125,7 +143,7 @@ class StudentSpeaker:
         self._student = read_student(path)
         taught = read_json(folder / "distilled.json").get("teacher", {})
         whose = taught.get("recipe") or f"the {taught.get('law')} law"
-        self.name = f"Student of {whose}"
+        self.name = "Student" if whose == "demo" else f"Student of {whose}"
         self._lengths = (self._student.body.get("net") or {}).get("n_states", ())
         shown = "is shown the states, which nine rules read"
         if self._lengths:
@@ -138,16 +156,22 @@ class StudentSpeaker:
 
     def speak(self, window: Windows, n: int, temperature: float, seed: int) -> list[Said]:
         """Speak of a summary where it was taught such windows, else of the states."""
-        rng = random.Random(seed)
-        if window.t.shape[1] in self._lengths:
-            shown = {"summary": window.summary[0].tolist()}
-        else:
-            columns = [window.t[0][:, None], window.X[0], window.ethical_drift[0][:, None]]
-            shown = {"series": np.hstack(columns).tolist()}
+        rng, shown = random.Random(seed), self._shown(window)
         said = [
             tuple(self._student.speak(**shown, temperature=temperature, seed=rng)) for _ in range(n)
         ]
         return [Said(e, to_primitives(e), pattern_of(e)) for e in said]
+
+    def law(self, window: Windows) -> np.ndarray:
+        """Return the whole law of what it is shown."""
+        law = self._student.law(**self._shown(window))
+        return np.array([law.get(e, 0.0) for e in EXPRESSIONS])
+
+    def _shown(self, window: Windows) -> dict[str, Any]:
+        if window.t.shape[1] in self._lengths:
+            return {"summary": window.summary[0].tolist()}
+        columns = [window.t[0][:, None], window.X[0], window.ethical_drift[0][:, None]]
+        return {"series": np.hstack(columns).tolist()}
 
 
 def find_students(students: Path) -> tuple[list[Speaker], str]:

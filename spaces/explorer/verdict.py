@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from drawing.parts import cards, chips, note, shape_chip
+from drawing.window import View
+from drawing.words import SHAPE_MEANS, plain
+from express import window_seed
 from folder import speakers
-from parts import cards, chips, note, shape_chip
 from speakers import Said, Speaker, one_window
-from window import View
-from words import SHAPE_MEANS
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.coherence import coherence
@@ -21,20 +22,21 @@ _N_SAID = 3
 
 def verdict(found: Explanation) -> str:
     """Name the shape, the rule that fired and by how much."""
-    fired = found.rules[found.fired]
+    fired, missed = found.rules[found.fired], found.rules[-2]
     reason = [
         f"{c.quantity} is <b>{_value(c)}</b> ({c.relation} {_threshold(c)}, by {_margin(c)})"
         for c in fired.conditions
-    ] or [f"no other holds; convergence was missed, since {_missed(found.rules[7])}"]
+    ] or [f"no other holds; {plain(missed.shape)} was missed, since {_missed(missed)}"]
     return (
         f'<div class="verdict" data-shape="{fired.shape}">{shape_chip(fired.shape)}'
         f"<p>{SHAPE_MEANS[fired.shape]}</p>"
-        f"<p class='why'>Rule {found.fired + 1} of 9 fired: {'; '.join(reason)}.</p></div>"
+        f"<p class='why'>Rule {found.fired + 1} of {len(found.rules)} fired: "
+        f"{'; '.join(reason)}.</p></div>"
     )
 
 
 def rules(found: Explanation) -> str:
-    """List the nine rules in order: what each asked, what it found, and by how much."""
+    """List the rules in order: what each asked, what it found, and by how much."""
     rows = []
     for i, rule in enumerate(found.rules):
         state = "fired" if i == found.fired else "holds" if rule.holds else "fails"
@@ -94,14 +96,15 @@ def say(view: View, temperature: float, seed: int) -> Iterator[str]:
     window = one_window(s.t[at], s.X[at], drift, shape)
     everyone, missing = speakers()
     heard: list[str] = []
+    key = note("A filled word fits the shape; the draws are this window’s own.")
     for who in everyone:
         try:
-            said = who.speak(window, _N_SAID, temperature, seed)
+            said = who.speak(window, _N_SAID, temperature, window_seed(window) % 2**31 + seed)
         except InputError as error:  # its weights cannot be read
             said = [Said(invalid=str(error))]
         heard.append(_column(who, said, shape))
         waiting = [_column(other, [], shape) for other in everyone[len(heard) :]]
-        yield cards(heard + waiting, 260) + note(missing)
+        yield key + cards(heard + waiting, 260) + note(missing)
 
 
 def _column(who: Speaker, said: Sequence[Said], shape: str) -> str:
@@ -117,6 +120,6 @@ def _column(who: Speaker, said: Sequence[Said], shape: str) -> str:
             f"{one.pattern.lower()} · coherence {score:.2f}</small></li>"
         )
     return (
-        f'<div class="card said"><h4>{who.name}</h4><small>{who.about}</small>'
+        f'<div class="card said"><h3>{who.name}</h3><small>{who.about}</small>'
         f"<ul>{''.join(rows)}</ul></div>"
     )

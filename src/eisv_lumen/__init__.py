@@ -8,32 +8,45 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .core.errors import InputError
+    from .evaluation.report import EvalReport
     from .expression.coherence import coherence
     from .expression.law import ExpressionLaw
     from .expression.vocabulary import SHAPES
-    from .expression.voice import Voice
-    from .trajectory.sources import load_trajectories
+    from .speakers import Student, Teacher, Voice
+    from .trajectory.labels import label
+    from .trajectory.load import load_trajectories
+    from .trajectory.rules.explain import explain
     from .trajectory.windows import classify
 
 __version__ = "0.1.0"
 __all__ = [
     "SHAPES",
+    "EvalReport",
     "ExpressionLaw",
     "InputError",
+    "Student",
+    "Teacher",
     "Voice",
     "classify",
     "coherence",
+    "explain",
+    "label",
     "load_trajectories",
 ]
 
 _HOMES = {
     "SHAPES": "expression.vocabulary",
+    "EvalReport": "evaluation.report",
     "ExpressionLaw": "expression.law",
     "InputError": "core.errors",
-    "Voice": "expression.voice",
+    "Student": "speakers",
+    "Teacher": "speakers",
+    "Voice": "speakers",
     "classify": "trajectory.windows",
     "coherence": "expression.coherence",
-    "load_trajectories": "trajectory.sources",
+    "explain": "trajectory.rules.explain",
+    "label": "trajectory.labels",
+    "load_trajectories": "trajectory.load",
 }
 
 

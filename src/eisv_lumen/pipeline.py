@@ -31,15 +31,17 @@ from .trajectory.dataset.schema import (
     windows_from_table,
     write_together,
 )
+from .trajectory.load import read_any
 from .trajectory.series import Series, Windows
-from .trajectory.sources import read_any
-from .trajectory.sources.common import Source
+from .trajectory.sources import ReadOptions, Source
+from .trajectory.sources.options import DEFAULT
 
-__all__ = ["Job", "RunSize", "plan", "run"]
+__all__ = ["Job", "RunSize", "measured_rates", "plan", "run"]
 
 Say = Callable[[str], None]
 _MARK: Final = "pipeline.json"
 _DATASET: Final = "dataset.json"
+_SECONDS: Final = "seconds.json"
 _EVALUATION: Final = "evaluation.parquet"
 _OURS: Final = ("demo.json", "anima.db", "anima.db-wal", "anima.db-shm", "run.log")
 """What may lie in a folder before a run begins there."""
@@ -78,6 +80,8 @@ class Job:
         Files, folders or addresses of one log; see `trajectory.sources`.
     out
         Folder for everything that is made.
+    reading
+        How the log is to be read.
     recipe
         Name of a packaged teacher's recipe, or a YAML file.
     seed
@@ -98,6 +102,7 @@ class Job:
 
     sources: tuple[str | os.PathLike[str], ...]
     out: Path
+    reading: ReadOptions = DEFAULT
     recipe: str = "demo"
     seed: int = 0
     size: RunSize = RunSize()
@@ -145,7 +150,9 @@ def run(job: Job) -> EvalReport:
             continue
         begun = time.perf_counter()
         step.do()
-        job.say(f"   {time.perf_counter() - begun:.0f} s")
+        took = time.perf_counter() - begun
+        _note_seconds(job.out / _SECONDS, step.name, took)
+        job.say(f"   {took:.0f} s")
     job.say(f"\ndone in {time.perf_counter() - start:.0f} s")
     return read_report(job.out / "report.json")
 
@@ -172,7 +179,7 @@ def plan(job: Job, rates: Mapping[str, float] | None = None) -> dict[str, Any]:
     InputError
         The log cannot be used, or `out` holds another run.
     """
-    source = read_any(job.sources[0])
+    source = read_any(list(job.sources), every=True, options=job.reading)
     tables, dropped = _tables(job, source)
     _check_claim(job, _identity(job, source))
     amounts = _amounts(job, sum(table.num_rows for table in _of_longest(tables).values()))
@@ -200,6 +207,25 @@ def plan(job: Job, rates: Mapping[str, float] | None = None) -> dict[str, Any]:
         "dropped_at_borders": dropped,
         "steps": steps,
     }
+
+
+def _note_seconds(path: Path, step: str, seconds: float) -> None:
+    known = read_json(path) if path.is_file() else {}
+    write_json(path, known | {step: round(seconds, 2)})
+
+
+def measured_rates(job: Job) -> dict[str, float]:
+    """Return the rates of a run that has been done, for `plan`: seconds for one unit of each step.
+
+    Raises
+    ------
+    InputError
+        The run has not been done.
+    """
+    seconds = read_json(job.out / _SECONDS)
+    facts = read_json(job.out / _DATASET)
+    amounts = _amounts(job, sum(facts["windows"].values()))
+    return {name: seconds[name] / amounts[name] for name in amounts if name in seconds}
 
 
 def _steps(job: Job) -> list[Step]:
@@ -244,7 +270,7 @@ def _steps(job: Job) -> list[Step]:
 
 def _claim(job: Job) -> None:
     """Make the folder this run's, or refuse it."""
-    identity = _identity(job, read_any(job.sources[0]))
+    identity = _identity(job, read_any(list(job.sources), every=True, options=job.reading))
     _check_claim(job, identity)
     write_json(job.out / _MARK, identity)
 
@@ -302,7 +328,7 @@ def _of_longest(tables: ByLength) -> dict[str, pa.Table]:
 
 
 def _make_dataset(job: Job) -> None:
-    source = read_any(job.sources[0])
+    source = read_any(list(job.sources), every=True, options=job.reading)
     if isinstance(source, Source):
         for line in source.report.lines():
             job.say(f"   {line}")
@@ -411,7 +437,7 @@ def _make_student(job: Job) -> None:
 
     out, windows, recipe = job.out / "student", _test_windows(job), _recipe(job)
     per_shape = job.size.laws_per_shape
-    asked = DistilRecipe(per_shape=per_shape, windows=9 * per_shape)
+    asked = DistilRecipe(per_shape=per_shape, windows=len(SHAPES) * per_shape)
     if recipe.data.style == "blind":  # a reader of summaries needs many of them
         asked = DistilRecipe()
     distil(job.out / "teacher", out, asked, say=job.say)

@@ -209,3 +209,47 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert all("Traceback" not in line for line in chatter)
     assert done.stdout == ""
     assert not list(folder.glob("x*"))
+
+
+def test_a_dataset_is_described_configuration_by_configuration(folder: Path, run: Run) -> None:
+    run("build", "anima.db", "--out", "configs", "--split", "--window", 10, "--window", 15)
+    found = run.json("describe", "configs")["configurations"]
+    assert [found[name]["states_a_window"] for name in ("window_10", "window_15")] == [[10], [15]]
+    assert run.json("describe", "configs", "--window", 10)["states_a_window"] == [10]
+
+
+def test_what_is_cut_is_not_cut_again(folder: Path, run: Run) -> None:
+    run("build", "anima.db", "--out", "cut.parquet")
+    for option, message in (
+        (("--window", 10), "holds windows of 20 states, not 10; leave --window out"),
+        (("--stride", 5), "cut with stride 10, not of states; leave --stride out"),
+    ):
+        for command in (
+            ("describe",),
+            ("build", "--out", "x.parquet"),
+            ("blend", "--out", "x.parquet"),
+        ):
+            done = run(*command[:1], "cut.parquet", *command[1:], *option)
+            assert done.returncode == 2 and message in done.stderr
+    assert run.json("describe", "cut.parquet", "--window", 20, "--stride", 10)["windows"] == 599
+
+
+def test_a_small_log_is_split_as_far_as_it_goes(folder: Path, run: Run) -> None:
+    """1,000 states give three splits; 100 give two, which is said; 30 none, with the mend."""
+    from eisv_lumen.trajectory.simulate.lumen_like import lumen_like
+    from eisv_lumen.trajectory.sources.parquet import write_states
+
+    for n in (1000, 100, 30):
+        write_states(folder / f"{n}.parquet", [lumen_like(n, 0)])
+    splits = run.json("build", "1000.parquet", "--out", "s1000", "--split")["configurations"]
+    assert (
+        min(splits["window_20"]["splits"].values()) > 0 and len(splits["window_20"]["splits"]) == 3
+    )
+    done = run("build", "100.parquet", "--out", "s100", "--split")
+    assert (
+        "9 windows are too few for three splits" in done.stderr and "no validation" in done.stderr
+    )
+    written = sorted(path.name for path in (folder / "s100" / "window_20").iterdir())
+    assert written == ["test.parquet", "train.parquet"]
+    done = run("build", "30.parquet", "--out", "s30", "--split")
+    assert done.returncode == 2 and "or leave --split out" in done.stderr

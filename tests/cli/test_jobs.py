@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from transformers import AutoModelForCausalLM
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
@@ -32,7 +33,7 @@ def recipe_file(folder, per_shape):
         "name": "job", "base": "tiny", "model": {"hidden_size": 16, "intermediate_size": 32},
         "data": {"source": "synthetic", "style": "compact", "window": 4, "per_shape": per_shape},
         "training": {
-            "per_device_train_batch_size": 16, "num_train_epochs": 1, "logging_steps": 1,
+            "per_device_train_batch_size": 16, "num_train_epochs": 1,
         },
     }  # fmt: skip
     path = folder / "job.yaml"
@@ -107,12 +108,19 @@ def test_the_job_leaves_a_teacher_and_its_report_in_a_private_repo(tmp_path):
         repo = hub.repo("model", "ada/job")
         assert repo.private
         files = repo.files()
-    assert {"training.json", "report.json", "model/model.safetensors"} <= files.keys()
+    wanted = {"README.md", "model.safetensors", "config.json", "generation_config.json",
+              "recipe.yaml", "training.json", "reports/report.json"}  # fmt: skip
+    assert wanted <= files.keys() and not any(name.startswith("model/") for name in files)
+    card = files["README.md"].decode("utf-8")
+    assert "library_name: transformers" in card and "not evaluated yet" not in card
+    copy = tmp_path / "copy"
     for name, data in files.items():
-        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "copy" / name).write_bytes(data)
-    assert read_json(tmp_path / "copy" / "training.json")["recipe"]["name"] == "job"
-    assert load_teacher(tmp_path / "copy", "cpu").model.num_parameters() > 0
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(data)
+    assert read_json(copy / "training.json")["recipe"]["name"] == "job"
+    assert read_json(copy / "generation_config.json")["top_k"] == 0
+    assert AutoModelForCausalLM.from_pretrained(copy).num_parameters() > 0
+    assert load_teacher(copy, "cpu").model.num_parameters() > 0
 
 
 @pytest.mark.slow
@@ -124,5 +132,6 @@ def test_an_evaluation_that_fails_loses_no_model(tmp_path):
         assert done.returncode == 1
         assert "evaluation ended with 1; the model is in ada/job" in done.stderr.splitlines()[-1]
         files = hub.repo("model", "ada/job").files()
-    assert {"training.json", "model/model.safetensors"} <= files.keys()
-    assert "report.json" not in files
+    assert {"training.json", "model.safetensors", "config.json", "README.md"} <= files.keys()
+    assert b"not evaluated yet" in files["README.md"]
+    assert not any(name.startswith("reports/") for name in files)

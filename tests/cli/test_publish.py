@@ -83,9 +83,9 @@ def test_what_is_left_out_is_said_and_help_names_every_part(hub: HubDouble, tmp_
     )
     assert "left out" not in only.stderr
     (tmp_path / "run" / "student").mkdir(parents=True)
-    assert left_out(Material(ROOT, "ada", tmp_path / "run")) == {
-        "lvm": f"{tmp_path / 'run' / 'lvm'} is not there"
-    }
+    reasons = left_out(Material(ROOT, "ada", tmp_path / "run"))
+    assert reasons.keys() == {"dataset", "teacher", "lvm"}
+    assert "make it with `eisv-lumen data build" in reasons["dataset"]
     told = " ".join(publish(hub, tmp_path, "--help").stdout.split())
     for part in PARTS:
         assert re.search(rf"A part to publish: [^;]*\b{part}\b", told), part

@@ -27,7 +27,7 @@ def threads():
 @pytest.fixture(scope="session")
 def processes():
     """Two worker processes, as `cluster windows` starts them."""
-    from eisv_lumen.cluster.workers import hire
+    from eisv_lumen.cluster.hire import hire
 
     with hire(workers=2) as crew:
         yield crew

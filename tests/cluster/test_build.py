@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,24 +20,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eisv_lumen.cluster.build import build_windows
-from eisv_lumen.cluster.workers import hire
+from eisv_lumen.cluster.hire import hire
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.trajectory.dataset.schema import build, read_table, write_parquet
 from eisv_lumen.trajectory.sources.governance import read_governance
-from eisv_lumen.trajectory.sources.parquet import read_states
+from eisv_lumen.trajectory.sources.read import read_source
 
 
 def states(rng, n, n_agents, disorder):
     """Rows of several agents, with times that repeat, NULLs, and as much disorder as asked for."""
-    t = np.cumsum(rng.choice([0.0, 0.5, 2.0], n))
-    agent = np.sort(rng.integers(0, n_agents, n)) if disorder == "none" else None
-    if agent is None:
-        agent = rng.integers(0, n_agents, n)
-    if disorder == "late":
+    t = np.cumsum(rng.choice([0.5, 1.0, 2.0], n))
+    agent = rng.integers(0, n_agents, n)
+    if disorder in ("none", "backwards", "merged"):
+        agent = np.sort(agent)
+    if disorder == "ties":
+        t[rng.random(n) < 0.01] = t[n // 2]
+    elif disorder == "late":
         t += rng.choice([0.0, 0.0, 0.0, -30.0], n)
     elif disorder == "shuffled":
         t = rng.permutation(t)
+    elif disorder == "backwards":  # the newer half first
+        t = np.roll(t, n // 2)
+    elif disorder == "merged":  # two logs of the same hours, one after the other
+        t[n // 2 :] = t[: n - n // 2] + 0.25
+        agent[:] = 0
     X = np.clip(0.5 + np.cumsum(rng.normal(0, 0.03, (n, 4)), 0), 0, 1)
+    X[rng.random(n) < 0.004, 0] = 1.02
     cells = {"agent": [f"agent {a}" for a in agent], "t": t}
     cells |= dict(zip("EISV", X.T, strict=True))
     drift = rng.uniform(0, 0.35, n)
@@ -44,6 +53,8 @@ def states(rng, n, n_agents, disorder):
     table = pa.table(cells)
     if disorder == "late":
         table = table.set_column(2, "E", pa.array(X[:, 0], mask=rng.random(n) < 0.02))
+    if disorder == "repeated":  # exported again, from some row on
+        table = pa.concat_tables([table, table.slice(int(rng.integers(n)))])
     return table
 
 
@@ -55,16 +66,23 @@ def lay_out(folder, table, cuts, group):
         pq.write_table(table.slice(a, b - a), folder / f"{i:03d}.parquet", row_group_size=group)
 
 
-def on_one_machine(folder, table, part, **lengths):
-    """What `data build` writes of all rows in one file, in parts of so many windows."""
-    pq.write_table(table, folder / "states.parquet")
-    whole = build(read_states(folder / "states.parquet"), **lengths)
+def on_one_machine(source, part, label="states", **lengths):
+    """What `data build` writes of a folder, in parts of so many windows, and its report."""
+    read = read_source(source)
+    read = replace(read, series=[replace(one, source=label) for one in read.series])
+    whole = build(read, **lengths)
     found = {}
-    for k, start in enumerate(range(0, whole.num_rows, part)):
-        path = folder / "one" / f"part-{k:06d}.parquet"
-        write_parquet(path, whole.slice(start, part))
-        found[path.name] = path.read_bytes()
-    return found
+    with TemporaryDirectory() as folder:
+        for k, start in enumerate(range(0, whole.num_rows, part)):
+            path = Path(folder) / f"part-{k:06d}.parquet"
+            write_parquet(path, whole.slice(start, part))
+            found[path.name] = path.read_bytes()
+    return found, read.report
+
+
+def counts(report):
+    """What reading met with, but for gaps between states, which a cluster does not look for."""
+    return replace(report, notes=tuple(note for note in report.notes if "gap" not in note))
 
 
 def parts_in(folder):
@@ -78,8 +96,10 @@ def parts_in(folder):
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(60, 250),
     n_agents=st.integers(1, 5),
-    disorder=st.sampled_from(["none", "interleaved", "late", "shuffled"]),
-    cuts=st.sets(st.integers(0, 400), max_size=6),
+    disorder=st.sampled_from(
+        ["none", "interleaved", "late", "shuffled", "backwards", "merged", "ties", "repeated"]
+    ),
+    cuts=st.sets(st.integers(1, 400), max_size=6),
     group=st.integers(10, 150),
     rows=st.integers(10, 200),
     part=st.integers(2, 40),
@@ -92,18 +112,21 @@ def test_any_partitioning_gives_the_bytes_of_one_machine(
     window, stride = lengths
     with TemporaryDirectory() as name:
         folder = Path(name)
-        lay_out(folder / "states", table, {c for c in cuts if c <= n}, group)
+        lay_out(folder / "states", table, {c for c in cuts if c < table.num_rows}, group)
+        source, out = str(folder / "states"), str(folder / "out")
         try:
-            wanted = on_one_machine(folder, table, part, window=window, stride=stride)
-        except InputError:
-            with pytest.raises(InputError, match="longer than every series"):
-                build_windows(str(folder / "states"), str(folder / "out"), threads())
+            wanted, report = on_one_machine(source, part, window=window, stride=stride)
+        except InputError as refused:
+            with pytest.raises(InputError) as error:
+                build_windows(source, out, threads(), window=window, stride=stride, rows=rows)
+            same = str(refused).partition(": ")[2] == str(error.value).partition(": ")[2]
+            assert same or "longer than every series" in str(error.value), (refused, error.value)
             return
         built = build_windows(
-            str(folder / "states"), str(folder / "out"), threads(),
-            window=window, stride=stride, part=part, rows=rows,
-        )  # fmt: skip
+            source, out, threads(), window=window, stride=stride, part=part, rows=rows
+        )
         assert parts_in(folder / "out") == wanted
+        assert counts(built.report) == counts(report)
         assert built.parts == len(wanted)
         assert built.bytes_scratch == 0 or disorder != "none"
 
@@ -114,7 +137,8 @@ def test_governance_updates_are_partitioned_by_agent(threads, tmp_path):
     lines = []
     for i in range(900):
         drift = [None, 0.2, [0.3, 0.4]][i % 3]
-        eisv = dict(zip("EISV", (rng.random(4) * 1.2 - 0.1).tolist(), strict=True))
+        values = rng.random(4) * [1, 1, 2, 4] - [0, 0, 0, 2]
+        eisv = dict(zip("EISV", values.tolist(), strict=True))
         late = float(rng.choice([0, 0, -500]))
         line = {"agent_id": f"änder-{i % 7}", "timestamp": 10.0 * i + late, "eisv": eisv}
         lines.append(json.dumps(line | {"ethical_drift": drift}, ensure_ascii=False))
@@ -130,14 +154,16 @@ def test_governance_updates_are_partitioned_by_agent(threads, tmp_path):
     assert parts_in(tmp_path / "out") == {
         "part-000000.parquet": (tmp_path / "whole.parquet").read_bytes()
     }
+    assert counts(built.report) == counts(read_governance(path).report)
+    assert built.report.clamped > 100 and built.report.moved > 100
     assert built.agents == 8  # the one with two updates is dropped
     assert built.states == 905
 
 
 def test_states_and_windows_by_address(threads, tmp_path):
-    table = states(np.random.default_rng(3), 400, 3, "late")
-    wanted = on_one_machine(tmp_path, table, 20)
+    table = states(np.random.default_rng(3), 400, 3, "shuffled")
     lay_out(tmp_path / "local", table, {130, 140}, 50)
+    wanted, _ = on_one_machine(tmp_path / "local", 20)
     fs = fsspec.filesystem("memory")
     for path in sorted((tmp_path / "local").iterdir()):
         fs.pipe_file(f"/lake/states/{path.name}", path.read_bytes())
@@ -225,7 +251,7 @@ def test_killed_workers_change_nothing(tmp_path):
     rng = np.random.default_rng(11)
     table = states(rng, 20_000, 4, "shuffled")
     lay_out(tmp_path / "states", table, set(range(1_000, 20_000, 1_000)), 1_000)
-    wanted = on_one_machine(tmp_path, table, 100)
+    wanted, _ = on_one_machine(tmp_path / "states", 100)
     killed = []
 
     def kill_when(crew, sign):

@@ -134,7 +134,8 @@ def test_a_scheduler_by_its_address(log, tmp_path):
             "windows", log, "--out", tmp_path / "out", "--scheduler", cluster.scheduler_address,
             )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "windows of 500 states and 3 agents in 1 file; 0 rows had" in done.stdout
+    assert "windows of 500 states and 3 agents in 1 file\n" in done.stdout
+    assert "\n500 rows read, 3 agents\n1 worker, at most" in done.stderr
     assert "1 worker, at most" in done.stderr
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "part-000000.parquet", "run.json", "windows.json",

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from eisv_lumen.expression import coherence as module
 from eisv_lumen.expression.coherence import (
-    bootstrap_interval,
     coherence,
     entropy,
     is_valid,
@@ -19,7 +18,7 @@ words = st.sampled_from([*TOKENS, "joy", "~"])
 said = st.lists(words, max_size=6)
 
 
-@given(st.lists(st.tuples(said, st.sampled_from([*SHAPES, "calm"]), st.integers(0, 2)), max_size=8))
+@given(st.lists(st.tuples(said, st.sampled_from(SHAPES), st.integers(0, 3)), max_size=8))
 def test_coherence_is_the_definition(cases: list[tuple[list[str], str, int]]) -> None:
     written, expected = [], []
     for tokens, shape, form in cases:
@@ -28,10 +27,46 @@ def test_coherence_is_the_definition(cases: list[tuple[list[str], str, int]]) ->
         elif form == 1:
             written.append([f"~{t}~" for t in tokens])
         else:
-            written.append(" ".join(f"~{t}~" for t in tokens))
-        affine = AFFINE_TOKENS.get(shape, ())
-        expected.append(sum(t in affine for t in tokens) / len(tokens) if tokens else 0.0)
-    np.testing.assert_allclose(coherence(written, [shape for _, shape, _ in cases]), expected)
+            spoken = " ".join(f"~{t}~" for t in tokens)
+            written.append(spoken if form == 2 else answer(spoken))
+        affine = AFFINE_TOKENS[shape]
+        broken = form == 3 and not all(t in TOKENS for t in tokens)
+        hit = sum(t in affine for t in tokens) / len(tokens) if tokens and not broken else 0.0
+        expected.append(hit)
+    shapes = [shape for _, shape, _ in cases]
+    np.testing.assert_allclose(coherence(written, shapes), expected)
+    codes = np.array([SHAPES.index(shape) for shape in shapes], np.int8)
+    np.testing.assert_allclose(coherence(written, codes), expected)
+
+
+def answer(spoken: str) -> str:
+    """Write a teacher's whole answer."""
+    return f"EISV_TOKENS: {spoken}\nLUMEN_TOKENS: quiet with\nPATTERN: PAIR"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["Convergence", "calm", 9, -1, ["convergence", "x"], [None, 8], [8, 1.5], [8, True], [[8], 8]],
+)
+def test_an_unknown_shape_is_refused_with_the_known_ones(given: object) -> None:
+    with pytest.raises(ValueError, match=r"unknown shapes \[.*\]: use settled_presence"):
+        coherence([["stillness"], "~ripple~"], given)  # type: ignore[arg-type]
+
+
+def test_shapes_may_be_names_codes_or_what_classify_gives() -> None:
+    said = [["stillness"], ["ripple"]]
+    for shapes in (["convergence", "rising_entropy"], [8, "rising_entropy"], iter([8, 1]),
+                   np.array([8, 1], np.int8)):  # fmt: skip
+        assert coherence(said, shapes).tolist() == [1.0, 1.0]
+    assert coherence(said, 8).tolist() == [1.0, 0.0]
+
+
+def test_a_whole_answer_counts_by_its_own_line() -> None:
+    broken = answer("~stillness~").replace("PATTERN: PAIR", "PATTERN: SONG")
+    said = [answer("~stillness~ ~ripple~"), broken, "LUMEN_TOKENS: quiet", "~stillness~"]
+    assert coherence(said, "convergence").tolist() == [0.5, 0.0, 0.0, 1.0]
+    assert is_valid(said).tolist() == [True, False, False, True]
+    assert token_pmf(said).sum() == pytest.approx(1)
 
 
 def test_one_shape_for_all_and_lengths_that_differ() -> None:
@@ -72,22 +107,11 @@ def test_divergence_is_symmetric_bounded_and_zero_at_home(raw: list[float]) -> N
     assert 0 <= entropy(p) <= np.log(p.size) + 1e-12
 
 
-def test_bootstrap_covers_as_it_says() -> None:
-    """Over many samples the 95 % interval holds the true mean about as often as it claims."""
-    rng = np.random.default_rng(0)
-    held = 0
-    for seed in range(300):
-        low, high = bootstrap_interval(rng.random(60), n_resamples=400, seed=seed)
-        held += low <= 0.5 <= high
-    assert 0.90 <= held / 300 <= 0.985
-
-
 def test_resampling_keeps_the_strata() -> None:
     strata = np.array([0, 0, 1, 1, 1, 2])
     counts = resample_counts(strata, 50, seed=1)
     for label, size in ((0, 2), (1, 3), (2, 1)):
         assert (counts[:, strata == label].sum(1) == size).all()
-    assert np.isnan(bootstrap_interval([])).all()
 
 
 def test_the_metrics_files_need_numpy_alone() -> None:
@@ -97,7 +121,7 @@ def test_the_metrics_files_need_numpy_alone() -> None:
     from pathlib import Path
 
     folder = Path(module.__file__).parent
-    for name in ("vocabulary", "law", "coherence"):
+    for name in ("shapes", "vocabulary", "law", "coherence", "intervals"):
         tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

@@ -154,3 +154,31 @@ def test_bad_settings_are_refused() -> None:
         LAWS[0].sample(-1, 0)
     with pytest.raises(ValueError, match="15 positive"):
         ExpressionLaw.from_weights("convergence", [0.0] * 15)
+
+
+def law_of(**singles):
+    pmf = np.zeros(len(EXPRESSIONS))
+    for token, p in singles.items():
+        pmf[EXPRESSIONS.index((token,))] = p
+    return ExpressionLaw(pmf)
+
+
+def test_draws_stand_in_no_order():
+    """They are looked up sorted; a caller who takes the first few must not get the first rows."""
+    drawn = ExpressionLaw.initial("convergence").sample_index(500, 0)
+    assert abs(np.corrcoef(np.arange(500), drawn)[0, 1]) < 0.2
+    assert sorted(drawn) != list(drawn)
+
+
+def test_a_nucleus_stops_where_its_mass_is_reached():
+    """0.5 + 0.25 is 0.75 already: the other 0.25 is cut; of two that tie the later stays."""
+    kept = law_of(warmth=0.5, curiosity=0.25, resonance=0.25).tempered(1, top_p=0.75)
+    found = {EXPRESSIONS[i][0]: kept.pmf[i] for i in np.flatnonzero(kept.pmf)}
+    assert found == pytest.approx({"warmth": 2 / 3, "resonance": 1 / 3})
+
+
+def test_greedy_ties_survive_rounding():
+    law = law_of(warmth=0.5 * (1 - 1e-14), curiosity=0.5)
+    assert law.tempered(0).pmf[:2] == pytest.approx([0.5, 0.5])
+    far = law_of(warmth=0.5 * (1 - 1e-9), curiosity=0.5)
+    assert far.tempered(0).pmf[:2] == pytest.approx([0, 1])

@@ -148,3 +148,18 @@ def test_primitives_are_distinct_and_come_from_the_tokens(tokens: list[str]) -> 
 def test_triggers() -> None:
     assert (trigger("void_rising").reason, trigger("void_rising").n_tokens) == ("void_expansion", 2)
     assert {trigger(shape).n_tokens for shape in SHAPES} == {1, 2, 3}
+
+
+def test_more_than_eight_are_drawn_from_the_law_at_once():
+    """What a seed says is published: nine come from the law's table, eight are drawn by token."""
+    law = Voice(0).law("void_rising")
+    assert Voice(5).speak("void_rising", 9) == law.sample(9, np.random.default_rng(5))
+    assert Voice(5).speak("void_rising", 8) != law.sample(8, np.random.default_rng(5))
+
+
+def test_a_draw_at_a_border_belongs_to_the_next():
+    """u in [0, 1): a position begins where the one before ends."""
+    from eisv_lumen.expression.voice import _pick
+
+    assert [_pick([1.0, 1.0], u) for u in (0.0, 0.4999, 0.5, 0.9999)] == [0, 0, 1, 1]
+    assert _pick([0.0, 1.0], 0.0) == 1

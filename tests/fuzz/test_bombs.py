@@ -12,8 +12,8 @@ import pytest
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.core.files import parse_yaml
+from eisv_lumen.trajectory.load import load_table
 from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
-from eisv_lumen.trajectory.sources import load_table
 
 from .guard import survives
 from .test_sources import read_upload

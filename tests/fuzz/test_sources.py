@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.trajectory.dataset.schema import SCHEMA, synthesize
+from eisv_lumen.trajectory.load import load_table
 from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
-from eisv_lumen.trajectory.sources import load_table
 from eisv_lumen.trajectory.sources.summaries import read_summaries
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 

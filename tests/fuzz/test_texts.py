@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.evaluation.report import EvalReport, read_report
+from eisv_lumen.expression.answer import Invalid, parse
 from eisv_lumen.expression.coherence import coherence
 from eisv_lumen.expression.vocabulary import PATTERNS, PRIMITIVES, TOKENS
 from eisv_lumen.expression.voice import Voice
 from eisv_lumen.hub.cards.front_matter import check_front_matter
 from eisv_lumen.hub.publishing.plan import card_head, read_manifest
-from eisv_lumen.teacher.prompt.messages import Invalid, parse
 from eisv_lumen.teacher.recipe import Recipe, load_recipe, recipe_names
 
 from .guard import cases, survives

@@ -66,6 +66,7 @@ def here(hub: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub
         "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
         "HF_HOME": str(home),
         "HF_HUB_CACHE": str(home / "hub"),
+        "HF_ASSETS_CACHE": str(home / "assets"),
         "HF_TOKEN_PATH": str(home / "token"),
         "HF_STORED_TOKENS_PATH": str(home / "stored_tokens"),
         "HF_HUB_DISABLE_XET": True,

@@ -23,7 +23,7 @@ from eisv_lumen.hub.cards.dataset_card import DatasetConfig, dataset_card
 from eisv_lumen.hub.cards.front_matter import check_front_matter, is_hub_id
 from eisv_lumen.hub.cards.render import load_results
 from eisv_lumen.hub.cards.teacher_card import metric_card, model_index, teacher_card
-from eisv_lumen.hub.contents.explorer import build_wheel
+from eisv_lumen.hub.contents.wheel import build_wheel
 
 ROOT = Path(__file__).parents[2]
 RESULTS = load_results(ROOT / "results")
@@ -219,7 +219,7 @@ HEADS: dict[str, dict[str, Any]] = {
         ("space", {"python_version": 3.11}, "python_version: a float cannot"),
         ("space", {"short_description": "x" * 61}, "short_description: longer than 60"),
         ("space", {"app_file": None}, "app_file: a NoneType cannot"),
-        ("dataset", {"license": "apache2"}, "license: 'apache2' is none of apache-2.0"),
+        ("dataset", {"license": "Apache 2"}, "license: 'Apache 2' is no name of a license"),
         ("dataset", {"size_categories": ["10K"]}, "size_categories: '10K' is none of"),
         ("dataset", {"task_categories": "other"}, "task_categories: a str cannot"),
         ("dataset", {"configs": [{"config_name": "a"}]}, r"configs\[0\]: needs"),
@@ -257,3 +257,28 @@ def test_a_missing_key_is_named(key: str) -> None:
 def test_a_head_that_is_none_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_front_matter(text, "model")
+
+
+@pytest.mark.parametrize(
+    ("n", "name"),
+    [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (999_999, "100K<n<1M"),
+     (10**7, "10M<n<100M"), (5 * 10**8, "100M<n<1B"), (10**9, "1B<n<10B"), (10**12, "n>1T")],
+)  # fmt: skip
+def test_datasets_of_every_size_have_the_hubs_name_for_it(n: int, name: str) -> None:
+    from eisv_lumen.hub.cards.dataset_card import _size_category
+    from eisv_lumen.hub.cards.front_matter import _SIZES
+
+    assert _size_category(n) == name in _SIZES
+
+
+@pytest.mark.parametrize("license", ["llama3.2", "gemma", "cc-by-nc-4.0", "openrail++", "other"])
+def test_bases_of_any_license_of_the_hub_are_published(license: str) -> None:
+    from eisv_lumen.hub.cards.front_matter import check_front_matter
+
+    text = (
+        f"---\nlicense: {license}\nlibrary_name: transformers\npipeline_tag: text-generation\n"
+        "tags: [x]\n---\n"
+    )
+    assert check_front_matter(text, "base")["license"] == license
+    with pytest.raises(InputError, match="no name of a license"):
+        check_front_matter(text.replace(license, "Apache License"), "base")

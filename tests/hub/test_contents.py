@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from eisv_lumen.cli.teacher import app
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.core.files import read_json, write_json
-from eisv_lumen.hub.contents.build import build_contents
+from eisv_lumen.hub.contents.build import build_contents, left_out
 from eisv_lumen.hub.contents.context import Material
-from eisv_lumen.hub.publishing.plan import PublishPlan, make_plan
+from eisv_lumen.hub.publishing.plan import CARD, PublishPlan, make_plan
 from eisv_lumen.hub.publishing.publish import to_folder, to_hub
 from eisv_lumen.hub.publishing.repos import BASE, DATASET, TEACHER
 from eisv_lumen.hub.syncing.sync import sync
@@ -183,13 +183,35 @@ def test_nothing_that_is_published_tells_where_it_was_made(
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="dataset: give a folder that `eisv-lumen demo`"):
+    with pytest.raises(InputError, match="dataset: make it with `eisv-lumen data build"):
         build_contents(Material(ROOT, "ada"), ["dataset"])
-    with pytest.raises(InputError, match=r"teacher/model: not there"):
+    with pytest.raises(
+        InputError, match=r"teacher.*: not there; make it with `eisv-lumen teacher train"
+    ):
         build_contents(Material(ROOT, "ada", tmp_path), ["teacher"])
     parts = build_contents(Material(ROOT, "ada"))
     assert {"eisv_coherence", "explorer"} <= {name.name for name in parts}
     assert not {DATASET, TEACHER} & set(parts)
+
+
+def test_a_folder_that_one_command_wrote_is_published_as_it_is(run: Path, tmp_path: Path) -> None:
+    whole = build_contents(Material(ROOT, "ada", run), ["teacher", "dataset"])
+    trained = tmp_path / "v4"
+    shutil.copytree(run / "teacher", trained)
+    given = Material(ROOT, "ada", trained)
+    assert {"dataset", "lvm", "student", "teacher"} == set(left_out(given))
+    assert f"teacher evaluate {trained} --out {trained}" in left_out(given)["teacher"]
+    with pytest.raises(InputError, match="score the teacher first"):
+        build_contents(given)
+    with pytest.raises(InputError, match="nothing to publish there"):
+        build_contents(Material(ROOT, "ada", tmp_path))
+    for name in ("report.json", "evaluation.parquet"):
+        shutil.copy(run / name, trained / name)
+    assert {"dataset", "lvm", "student"} == set(left_out(given))
+    alone = build_contents(given, ["teacher"])[TEACHER]
+    assert alone.keys() == whole[TEACHER].keys() and alone[CARD] == whole[TEACHER][CARD]
+    built = build_contents(Material(ROOT, "ada", run / "dataset"), ["dataset"])[DATASET]
+    assert built.keys() == whole[DATASET].keys()
 
 
 ADAPTER = """

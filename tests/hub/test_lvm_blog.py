@@ -12,13 +12,14 @@ from eisv_lumen.core.errors import InputError
 from eisv_lumen.hub.cards import lvm_post as lvm_blog
 from eisv_lumen.hub.cards.front_matter import check_front_matter
 from eisv_lumen.hub.cards.lvm_post import CORPORA, lvm_view, render_lvm_post
-from eisv_lumen.hub.cards.post import words
-from eisv_lumen.hub.cards.render import listed, load_results, markdown_table, render
+from eisv_lumen.hub.cards.post import post_names, words
+from eisv_lumen.hub.cards.render import listed, load_results, render
 from eisv_lumen.hub.cards.wrap import one_line_each
 
 ROOT = Path(__file__).parents[2]
 FILES = render_lvm_post(ROOT)
-POST = FILES["blog/latent-vectors.md"].decode()
+POST = FILES["blog/latent-vectors-appendix.md"].decode()
+SHORT = FILES["blog/latent-vectors.md"].decode()
 RESULTS = {
     run: files for run, files in load_results(ROOT / "results").items()
     if run.startswith("lvm") or run == "study"
@@ -45,11 +46,11 @@ def scaled(value: Any, by: float) -> Any:
     return value * by if isinstance(value, float) else value
 
 
-def text_of(results: Any) -> str:
+def text_of(results: Any, name: str = "latent-vectors-appendix") -> str:
     return one_line_each(
         render(
-            "latent-vectors.md.jinja", ROOT / "blog", results=results, view=lvm_view(results),
-            authors=["ada"], table=markdown_table,
+            f"{name}.md.jinja", ROOT / "blog", results=results, view=lvm_view(results),
+            authors=["ada"], space="", namespace="ada", **post_names(""),
         )
     )  # fmt: skip
 
@@ -67,7 +68,7 @@ def test_rendering_twice_gives_the_same_bytes_and_they_are_committed() -> None:
 def test_each_number_is_in_a_results_file_to_the_digits_shown() -> None:
     known = floats(RESULTS)
     by_digits = {d: {f"{abs(x):.{d}f}" for x in known} for d in (1, 2, 3, 4)}
-    shown = DECIMAL.findall(POST)
+    shown = DECIMAL.findall(re.sub(r"\]\([^)]*\)", "]", POST))
     assert len(shown) > 300
     for number in shown:
         assert number in by_digits[len(number.split(".")[1])], number
@@ -75,8 +76,10 @@ def test_each_number_is_in_a_results_file_to_the_digits_shown() -> None:
         assert int(integer.replace(",", "")) in known, integer
 
 
-def test_no_number_survives_a_change_of_the_results() -> None:
-    old, new = text_of(RESULTS).splitlines(), text_of(scaled(RESULTS, 1.37)).splitlines()
+@pytest.mark.parametrize("name", ["latent-vectors", "latent-vectors-appendix"])
+def test_no_number_survives_a_change_of_the_results(name: str) -> None:
+    texts = (text_of(results, name) for results in (RESULTS, scaled(RESULTS, 1.37)))
+    old, new = (re.sub(r"\]\([^)]*\)", "]", text).splitlines() for text in texts)
     assert len(old) == len(new)
     for before, after in zip(old, new, strict=True):
         a, b = DECIMAL.findall(before), DECIMAL.findall(after)
@@ -103,11 +106,23 @@ def test_a_verdict_follows_the_interval() -> None:
 
 def test_the_head_and_the_length_are_a_posts() -> None:
     assert check_front_matter(POST, "post")["authors"] == [{"user": "hikewa", "guest": True}]
-    assert 1500 <= words(POST) <= 2500
+    assert 1500 <= words(POST) <= 2600
+
+
+def test_the_short_post_is_short_and_linked() -> None:
+    assert 1100 <= words(SHORT) <= 1600
+    links = RESULTS["study"]["facts"]["links"]
+    assert SHORT.count(links["vectors"]) == 1 and links["vectors"] in POST
+    assert "hikewa/unitares" not in SHORT + POST  # nothing of this line is that dataset's
+    for asked in ("Large Concept Models", "@misc", "<details>", "read twice", "causal_alignment"):
+        assert asked in SHORT, asked
+    for untrue in ("publicly archived", "given to us", "most of what the eight failures"):
+        assert untrue not in SHORT + POST
 
 
 def test_each_picture_is_drawn_and_described() -> None:
     shown = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", POST)
+    assert set(re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", SHORT)) <= set(shown)
     drawn = {path.removeprefix("blog/") for path in FILES if path.endswith(".svg")}
     assert {path for _, path in shown} == drawn
     assert len(drawn) == 3 and all(len(alt) > 40 for alt, _ in shown)

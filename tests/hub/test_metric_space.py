@@ -32,15 +32,18 @@ def plan() -> PublishPlan:
 def test_the_space_holds_the_mathematics_byte_by_byte(plan: PublishPlan) -> None:
     [repo] = plan.repos
     assert set(repo.files) == {
-        "README.md", "app.py", "coherence.py", "eisv_coherence.py", "law.py", "requirements.txt",
-        "vocabulary.py", ".eisv-lumen.json",
+        "README.md", "answer.py", "app.py", "coherence.py", "eisv_coherence.py", "intervals.py",
+        "law.py", "requirements.txt", "shapes.py", "vocabulary.py", ".eisv-lumen.json",
     }  # fmt: skip
-    for name in ("vocabulary", "law", "coherence"):
+    modules = ("shapes", "vocabulary", "law", "answer", "coherence", "intervals")
+    for name in modules:
         source = ROOT / "src/eisv_lumen/expression" / f"{name}.py"
         assert repo.read(f"{name}.py") == source.read_bytes()
-        # evaluate fetches what eisv_coherence.py imports, and nothing further.
         imported = set(re.findall(r"^\s*from \.(\w+) import", source.read_text(), re.MULTILINE))
-        assert imported <= {"vocabulary", "law", "coherence"}
+        assert imported <= set(modules)
+    # evaluate fetches what eisv_coherence.py imports, and nothing further.
+    own = (ROOT / "spaces/eisv_coherence/eisv_coherence.py").read_text()
+    assert set(re.findall(r"^from \.(\w+) import", own, re.MULTILINE)) == set(modules)
 
 
 def test_the_cards_head_is_a_spaces(plan: PublishPlan) -> None:
@@ -76,6 +79,7 @@ STRANGER = """
 import doctest, json, sys
 sys.modules["eisv_lumen"] = None  # a stranger has not installed it
 import evaluate
+import numpy as np
 
 parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
 card = parser.get_doctest(open(sys.argv[1]).read(), {}, "card", sys.argv[1], 0)
@@ -92,11 +96,25 @@ lists = metric.compute(predictions=[s.split() for s in said], references=shapes,
 odd = metric.compute(predictions=["", "~warmth~ banana", "return"], references=["convergence"] * 3)
 lists_odd = metric.compute(predictions=[[], ["return"]], references=["convergence"] * 2)
 silent = metric.compute(predictions=["banana"], references=["convergence"])
-try:
-    metric.compute(predictions=["~warmth~"], references=["nowhere"])
-except ValueError as error:
-    refused = str(error)
-print(json.dumps([strings, strings == lists, odd, lists_odd, silent, refused]))
+answer = "EISV_TOKENS: ~stillness~ ~warmth~\\nLUMEN_TOKENS: quiet warm\\nPATTERN: PAIR"
+broken = answer.replace("PAIR", "SONG")
+mixed = metric.compute(predictions=[answer, ["stillness"], "~warmth~", broken], references=[8] * 4)
+metric.add(prediction=["stillness"], reference=8)
+metric.add_batch(predictions=["~warmth~"], references=np.array([8]))
+added = metric.compute()
+refused = []
+for bad in (
+    dict(predictions=["~warmth~"], references=["nowhere"]),
+    dict(predictions=["~warmth~"], references=[9]),
+    dict(predictions=[], references=[]),
+    dict(predictions=["~warmth~"], references=[8, 8]),
+    dict(predictions=[None], references=[8]),
+):
+    try:
+        metric.compute(**bad)
+    except ValueError as error:
+        refused.append(str(error))
+print(json.dumps([strings, strings == lists, odd, lists_odd, silent, mixed, added, refused]))
 """
 
 
@@ -114,7 +132,7 @@ def test_a_stranger_loads_it_from_the_hub(
     done = script(STRANGER, card, tmp_path / "said.json")
     doctests, results = map(json.loads, done.stdout.splitlines()[-2:])
     assert doctests["failed"] == 0 and doctests["attempted"] >= 8, done.stdout
-    result, same, odd, lists_odd, silent, refused = results
+    result, same, odd, lists_odd, silent, mixed, added, refused = results
     assert same
 
     # The reference: one expression at a time, from the tables.
@@ -135,7 +153,15 @@ def test_a_stranger_loads_it_from_the_hub(
     assert odd["coherence"] == pytest.approx(1 / 3) and odd["valid_rate"] == pytest.approx(1 / 3)
     assert (lists_odd["coherence"], lists_odd["diversity"]) == (0.5, 0.0)
     assert silent["divergence"] == pytest.approx(np.log(2))
-    assert refused.startswith("unknown shapes ['nowhere']: use settled_presence")
+    # A whole answer is half coherent, a list wholly, a text not, and a broken answer is silence.
+    assert (mixed["coherence"], mixed["valid_rate"]) == (0.375, 0.75)
+    assert added["coherence"] == 0.5 and added["per_shape"]["convergence"]["n"] == 2
+    assert len(refused) == 5
+    assert refused[0].startswith("unknown shapes ['nowhere']: use settled_presence")
+    assert refused[1].startswith("unknown shapes [9]: use settled_presence")
+    assert refused[2].startswith("nothing to score")
+    assert "1 predictions, but 2 references" in refused[3]
+    assert "None is no expression" in refused[4]
 
 
 PAGE = """

@@ -288,15 +288,15 @@ def test_the_token_is_never_shown(
 
 def test_folder_and_hub_hold_the_same_bytes(here: HubDouble, tmp_path: Path) -> None:
     made = make_plan({**contents(), SPACE: {"README.md": b"x", "a/b/c.py": b""}}, version="1.0")
-    [first, second] = to_folder(made, tmp_path)
+    [first, second] = to_folder(made, tmp_path / "out")
     publish(made)
     on_hub = {
         "datasets/windows": here.repo("dataset", ID).files(),
         "spaces/metric": here.repo("space", "ada/metric").files(),
     }
-    assert on_disk(tmp_path) == on_hub == bytes_of(made)
+    assert on_disk(tmp_path / "out") == on_hub == bytes_of(made)
     assert {first.status, second.status} == {"published"}
-    assert first.where == str(tmp_path / "datasets/windows")
+    assert first.where == str(tmp_path / "out/datasets/windows")
 
 
 def test_a_folder_is_left_alone_where_nothing_changed(tmp_path: Path) -> None:

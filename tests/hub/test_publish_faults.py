@@ -34,15 +34,16 @@ CREATING = [
     "PUT large",
     "POST commit",
     "GET info",
+    "HEAD manifest",
     "GET manifest",
     "GET refs",
     "POST tag",
 ]
-UPDATING = ["GET whoami-v2", "GET info", "GET manifest", *CREATING[4:]]
+UPDATING = ["GET whoami-v2", "GET info", *CREATING[4:]]
+"""What was published before lies in the cache, its manifest, too."""
 PULLING = [
     "GET whoami-v2",
     "GET info",
-    "GET manifest",
     "GET discussions",
     "POST validate-yaml",
     "POST preupload",

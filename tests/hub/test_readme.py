@@ -33,7 +33,7 @@ def test_a_term_is_explained_before_it_is_needed() -> None:
                  "wiki, kjv, pydoc"):  # fmt: skip
         assert f"**{term}**" in words, term
     before = README.split("## Words used here")[0]
-    assert "not publicly archived" in " ".join(before.split())
+    assert "github.com/CIRWEL/eisv-lumen" in before
     assert "results/published" in before and "results/study" in before
 
 

@@ -26,6 +26,7 @@ from eisv_lumen.student.distil import DistilRecipe, distil_law
 from eisv_lumen.student.evaluate import exact_report
 from eisv_lumen.student.fit import NetRecipe
 from eisv_lumen.student.format import read_student, summary_laws
+from eisv_lumen.student.reader import FORMAT, Student, checksum
 from eisv_lumen.trajectory.simulate.lumen_like import summaries_like_real
 from eisv_lumen.trajectory.windows import SUMMARY_FIELDS
 
@@ -81,7 +82,12 @@ def test_its_card_says_what_the_report_holds(run: Path) -> None:
     files = build_contents(Material(ROOT, "ada", run), ["student"])[STUDENT]
     assert set(files) == {
         "student.json", "reader.py", "distilled.json", "reports/like.json", "README.md",
+        "config.json",
     }  # fmt: skip
+    student = Student.load(str(run / "student"))
+    config = json.loads(bytes(files["config.json"]))  # by which the Hub counts downloads
+    assert config["shapes"] == student.shapes and config["sha256"] == checksum(student.body)
+    assert config["format"] == FORMAT and config["n_states"] == student.body["net"]["n_states"]
     text = bytes(files["README.md"]).decode()
     head = check_front_matter(text, "model")
     results = json.loads((run / "student" / "reports" / "like.json").read_text())["results"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -19,13 +20,13 @@ import pyarrow.parquet as pq
 import pytest
 from hub_double import Fault, HubDouble, Repo, environment
 from samples import DATA, FAST
-from test_growth import build, part, series, source
+from test_growth import build, grown, part, series, source
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.hub.publishing.plan import PublishPlan, make_plan
 from eisv_lumen.hub.publishing.publish import to_hub
-from eisv_lumen.hub.syncing.growth import new_windows, parquet_bytes
+from eisv_lumen.hub.syncing.growth import parquet_bytes
 from eisv_lumen.hub.syncing.sync import sync
 from eisv_lumen.trajectory.series import Series
 
@@ -119,7 +120,7 @@ def test_a_rehearsal_says_what_would_come_and_changes_nothing(here: HubDouble, r
     before, commits = repo.files(), len(repo.history())
     told = grow(dry_run=True)
     assert (told.status, told.windows) == ("would_grow", {"w10": 12, "w20": 12})
-    assert {request.method for request in here.log} == {"GET"}
+    assert {request.method for request in here.log} <= {"GET", "HEAD"}
     assert (repo.files(), len(repo.history()), told.commit) == (before, commits, repo.head.oid)
     assert grow().windows == told.windows
     assert grow(dry_run=True).status == "unchanged"
@@ -130,7 +131,12 @@ def test_step_by_step_and_from_a_log_that_was_pruned(here: HubDouble, repo: Repo
         grow(until)
         is_whole(repo, until)
     assert len(repo.history()) == 5
-    later = series(300)
+    more = series(180, 1)
+    later = Series(
+        np.concatenate([LOG.t, more.t + (LOG.t[-1] - more.t[0] + 1)]),
+        np.concatenate([LOG.X, more.X]),
+        np.concatenate([LOG.ethical_drift, more.ethical_drift]), "anima", "a",
+    )  # fmt: skip
     sync(ID, source(part(later, 100, 300)), stride=5, backoff=FAST)
     want = build([later], window=20, stride=5)["t_start"].to_pylist()
     assert sorted(starts(repo, "w20")) == want
@@ -148,10 +154,9 @@ def test_a_growth_lives_through_a_new_version_which_brings_the_same_windows(
     grow(90)
     [outcome] = to_hub(plan(until=80, tag="v2"), "ada", backoff=FAST)
     assert outcome.status == "published"
-    assert len(starts(repo, "w20")) > len(set(starts(repo, "w20")))
-    tidy = sync(ID, source(), backoff=FAST)
-    assert repo.head.title == "Take out repeated windows" and tidy.windows == {}
     is_whole(repo, 90)
+    assert repo.refs["refs/tags/v2"] == repo.head.oid
+    assert sync(ID, source(), backoff=FAST).status == "unchanged"
     to_hub(plan(until=120, tag="v3"), "ada", backoff=FAST)
     grow()
     assert not [path for path in repo.files() if "grown" in path]
@@ -178,19 +183,20 @@ print(json.dumps([{s: len(d) for s, d in one.items()}, sum(1 for _ in two), shap
 REQUESTS = [
     "GET whoami-v2",
     "GET blobs=",
-    "GET w10/test",
-    "GET w10/train",
-    "GET w20/train",
+    "HEAD README.md",
     "GET README.md",
+    "GET w10/train",
+    "GET w10/test",
+    "GET w20/train",
     "POST preupload",
     "POST objects/batch",
     "PUT large",
     "PUT large",
     "POST commit",
     "GET blobs=",
+    "HEAD README.md",
     "GET grown",
     "GET grown",
-    "GET README.md",
 ]
 
 
@@ -238,7 +244,7 @@ sync("ada/windows", source(part(series(120), 0, UNTIL)), stride=5, backoff=FAST)
 
 
 @pytest.mark.parametrize("when", ["call_before", "call_after"])
-@pytest.mark.parametrize("nth", [7, 11])
+@pytest.mark.parametrize("nth", [8, 12])
 def test_kill_9_of_the_client(
     here: HubDouble, repo: Repo, tmp_path: Path, nth: int, when: Any
 ) -> None:
@@ -277,9 +283,7 @@ def shards(repo: Repo, until: int) -> dict[str, bytes | str | None]:
     shards: dict[str, bytes | str | None] = {"other.txt": "another file"}
     for config, window in (("w10", 10), ("w20", 20)):
         table = pq.read_table(io.BytesIO(repo.files()[f"{config}/train-00000.parquet"]))
-        new = new_windows(
-            [table], source(part(LOG, 0, until)), reserved={}, window=window, stride=5
-        )
+        new = grown(table, source(part(LOG, 0, until)), window, 5)
         if len(new):
             shards[f"{config}/train-grown-00001.parquet"] = parquet_bytes(new)
     return shards
@@ -306,51 +310,113 @@ def test_two_growers_at_once(here: HubDouble, repo: Repo, first: int) -> None:
 
 def published(rows: pa.Table) -> bytes:
     """Write windows as they were first published: JSON in strings."""
-    names = {"E": "E", "I": "I", "S": "S", "V": "V", "t": "t"}
     states = [
         [
-            dict(zip(names, values, strict=True))
-            for values in zip(*(row[n] for n in names), strict=True)
+            dict(zip("tEISV", values, strict=True))
+            for values in zip(*(row[name] for name in "tEISV"), strict=True)
         ]
         for row in rows.to_pylist()
     ]
     old = {
         "shape": [SHAPES[code] for code in rows["shape"].to_pylist()],
         "eisv_states": [json.dumps(s) for s in states],
+        "derivatives": ["[]"] * len(rows),
+        "t_start": rows["t_start"],
+        "t_end": rows["t_end"],
         "provenance": ["lumen_real"] * len(rows),
         "tokens": ["[]"] * len(rows),
+        "n_expressions": [0] * len(rows),
     }
     sink = io.BytesIO()
     pq.write_table(pa.table(old), sink)
     return sink.getvalue()
 
 
+LUMEN = Series(LOG.t, LOG.X, None, "anima", "lumen")
+OLDER_CARD = """---
+license: mit
+dataset_info:
+  download_size: 5
+---
+# By hand
+
+It has `eisv_states`.
+"""
+
+
+@pytest.fixture
+def older(here: HubDouble) -> Repo:
+    """A dataset as the study published it: no `configs`, JSON in strings."""
+    old = build([part(LUMEN, 0, 60)], window=20, stride=10)
+    made = here.store.create("dataset", ID)
+    files = {"README.md": OLDER_CARD, "data/train-00000-of-00001.parquet": published(old)}
+    made.write(files, "as it was")
+    return made
+
+
+def test_the_older_schema_grows_in_its_own_columns(
+    here: HubDouble, older: Repo, script: Any
+) -> None:
+    before = older.files()
+    how: dict[str, Any] = {"stride": 10, "backoff": FAST}
+    assert sync(ID, source(LUMEN), dry_run=True, **how).windows == {"default": 6}
+    assert sync(ID, source(LUMEN), **how).windows == {"default": 6}
+    assert before.items() <= older.files().items()
+    code = """
+import datasets, json
+d = datasets.load_dataset("ada/windows", split="train")
+print(json.dumps([d.column_names, d[:], list(map(str, d.features.values()))]))
+"""
+    names, rows, _ = json.loads(script(code).stdout.splitlines()[-1])
+    assert names == pq.read_schema(io.BytesIO(before["data/train-00000-of-00001.parquet"])).names
+    want = build([LUMEN], window=20, stride=10)
+    assert rows["t_start"] == want["t_start"].to_pylist()
+    assert rows["shape"] == [SHAPES[code] for code in want["shape"].to_pylist()]
+    for i, (text, rates) in enumerate(zip(rows["eisv_states"], rows["derivatives"], strict=True)):
+        states = json.loads(text)
+        assert [[s[n] for s in states] for n in "tEISV"] == [want[n][i].as_py() for n in "tEISV"]
+        if i >= len(want) - 6:  # ours say their derivatives, as the study's did
+            assert json.loads(rates) == [
+                {"t": b["t"]} | {f"d{n}": (b[n] - a[n]) / (b["t"] - a["t"]) for n in "EISV"}
+                for a, b in itertools.pairwise(states)
+            ]
+    assert sync(ID, source(LUMEN), **how).status == "unchanged"
+
+
+def test_only_lumens_log_joins_the_older_schema(here: HubDouble, older: Repo) -> None:
+    with pytest.raises(InputError, match=r"only Lumen's own log may join.*'a'.*--migrate"):
+        sync(ID, source(series(90, 3)), stride=10, backoff=FAST)
+    assert older.head.title == "as it was"
+
+
 @pytest.mark.parametrize("kind", [None, "503", "drop_before", "drop_after"])
-def test_the_older_schema_is_migrated_and_then_grows(here: HubDouble, kind: Any) -> None:
-    log = Series(LOG.t, LOG.X, None, "anima", "lumen")
-    old = build([part(log, 0, 60)], window=20, stride=10)
-    repo = here.store.create("dataset", ID)
-    card = "---\nlicense: mit\ndataset_info:\n  features: []\n---\n# By hand\n"
-    repo.write({"README.md": card, "data/train.parquet": published(old)}, "as it was")
-    told = sync(ID, source(log), stride=10, dry_run=True, backoff=FAST)
+def test_the_older_schema_is_migrated_when_asked_and_then_grows(
+    here: HubDouble, older: Repo, kind: Any
+) -> None:
+    was = older.head.oid
+    how: dict[str, Any] = {"stride": 10, "backoff": FAST, "migrate": True}
+    told = sync(ID, source(LUMEN), dry_run=True, **how)
     assert (told.status, told.windows) == ("would_grow", {"window_20": 6})
-    assert repo.head.title == "as it was"
+    assert older.head.title == "as it was"
     if kind:
         here.fail(Fault(kind, "POST", "/commit/"))
-    outcome = sync(ID, source(log), stride=10, backoff=FAST)
+    outcome = sync(ID, source(LUMEN), **how)
     assert outcome.windows == {"window_20": 6}
-    assert [c.title for c in repo.history()][:3] == [
+    assert [c.title for c in older.history()][:3] == [
         "Grow by 6 windows", "Bring JSON in strings into typed columns", "as it was"
     ]  # fmt: skip
-    assert repo.files().keys() == {
+    assert older.files().keys() == {
         "README.md", "window_20/train-00000.parquet", "window_20/train-grown-00001.parquet"
     }  # fmt: skip
-    want = build([log], window=20, stride=10)
-    assert starts(repo, "window_20") == want["t_start"].to_pylist()
-    moved = pq.read_table(io.BytesIO(repo.files()["window_20/train-00000.parquet"]))
-    assert moved.equals(old)
-    text = repo.files()["README.md"].decode()
-    assert "license: mit" in text and text.endswith("# By hand\n") and "dataset_info" not in text
+    want = build([LUMEN], window=20, stride=10)
+    assert starts(older, "window_20") == want["t_start"].to_pylist()
+    moved = pq.read_table(io.BytesIO(older.files()["window_20/train-00000.parquet"]))
+    assert moved.equals(want.slice(0, 5))
+    text = older.files()["README.md"].decode()
+    assert "license: mit" in text and text.endswith("\nIt has `eisv_states`.\n")
+    assert "dataset_info" not in text and "default: true" in text
+    [tag] = [ref for ref in older.refs if ref.startswith("refs/tags/")]
+    assert older.refs[tag] == was and tag.removeprefix("refs/tags/") in text
 
 
 # One clear message each
@@ -359,8 +425,11 @@ def test_the_older_schema_is_migrated_and_then_grows(here: HubDouble, kind: Any)
 @pytest.mark.parametrize(
     ("card", "said"),
     [
-        ("# no head\n", "do not say where each split is"),
-        (CARD.replace("w20/train-*", "w20/train-00000"), "config w20 has no pattern with a *"),
+        ("# no head\n", "config default holds windows of several lengths"),
+        (
+            CARD.replace("w20/train-*", "w20/train-00000"),
+            "config w20 has no pattern for train that a new shard could match alone",
+        ),
     ],
 )
 def test_a_dataset_that_cannot_grow(here: HubDouble, tmp_path: Path, card: str, said: str) -> None:
@@ -399,7 +468,7 @@ def test_the_older_schema_is_left_as_it_is_where_the_stride_is_unknown(here: Hub
 
 
 def test_what_is_not_there_or_not_ours(here: HubDouble, repo: Repo) -> None:
-    with pytest.raises(InputError, match="ada/none: no such dataset; publish it first"):
+    with pytest.raises(InputError, match="ada/none: no such dataset, or it is private"):
         sync("ada/none", source(LOG), backoff=FAST)
     with pytest.raises(InputError, match="give the dataset as NAMESPACE/NAME"):
         sync("windows", source(LOG), backoff=FAST)

@@ -29,6 +29,7 @@ class Logged:
     path: str
     token: str | None
     fault: str | None = None
+    agent: str = ""  # which program asks
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -60,6 +61,7 @@ class Fault:
     times: int = 1
     seconds: float = 0.0
     retry_after: int | None = None
+    ratelimit: int | None = None  # seconds until the window of requests is over, in its own header
     call: Callable[[], object] | None = None
     seen: int = field(default=0, init=False)
 

@@ -53,13 +53,23 @@ class HubError(Exception):
         self.reply = as_json({"error": message, **extra}, status, **headers)
 
 
-def repo_not_found() -> HubError:
+def repo_not_found(known: bool = True) -> HubError:
+    """What there is not, or what one may not see; strangers are asked who they are."""
+    if not known:
+        return HubError(401, "Invalid username or password.", "RepoNotFound")
     return HubError(404, "Repository not found", "RepoNotFound")
 
 
-def unavailable(status: int, retry_after: int | None) -> Reply:
+def gated() -> HubError:
+    return HubError(403, "Access to this dataset is restricted", "GatedRepo")
+
+
+def unavailable(status: int, retry_after: int | None, ratelimit: int | None = None) -> Reply:
     """A proxy's answer: HTML, as in real life."""
     headers = {"Content-Type": "text/html"}
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
+    if ratelimit is not None:
+        headers["RateLimit"] = f'"api";r=0;t={ratelimit}'
+        headers["RateLimit-Policy"] = '"fixed window";"api";q=1000;w=300'
     return Reply(f"<html><h1>{status}</h1></html>".encode(), status, headers)

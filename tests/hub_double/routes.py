@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from . import files, pulls
 from .commits import commit, preupload
-from .http import HubError, Reply, Request, as_json, repo_not_found
+from .http import HubError, Reply, Request, as_json, gated, repo_not_found
 from .store import Repo, Store, User
 
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
@@ -30,6 +30,8 @@ class Routes:
             return files.lfs_batch(self.store, repo, request)
         if len(rest) >= 5 and rest[2] == "resolve":
             repo = self._readable(request, kind, f"{rest[0]}/{rest[1]}")
+            if repo.gated:
+                raise gated()
             return files.resolve(repo, request, rest[3], "/".join(rest[4:]))
         raise HubError(404, "Sorry, we can't find the page you are looking for.")
 
@@ -150,7 +152,7 @@ class Routes:
         user = self.store.users.get(request.token or "")
         mine = user is not None and user.owns(id.split("/", maxsplit=1)[0])
         if repo is None or (repo.private and not mine):
-            raise repo_not_found()
+            raise repo_not_found(user is not None)
         return repo
 
     def _writable(self, request: Request, kind: str, id: str) -> Repo:

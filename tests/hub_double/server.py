@@ -25,6 +25,7 @@ class HubDouble:
         self.routes = Routes(self.store)
         self.faults: list[Fault] = []
         self.log: list[Logged] = []
+        self.sent = 0  # bytes of all answers
         # asyncio spares a socket Nagle's 40 ms only where it names its protocol.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
@@ -90,13 +91,15 @@ class HubDouble:
         fault = hits[0] if hits else None
         user = self.store.users.get(request.token or "")
         name = user.name if user else None
-        self.log.append(Logged(request.method, target, name, fault.kind if fault else None))
+        agent = request.headers.get("user-agent", "")
+        self.log.append(Logged(request.method, target, name, fault.kind if fault else None, agent))
         reply = await self._spoiled(fault, request) if fault else self._answer(request)
         if reply is None:
             # uvicorn's `send` belongs to the request's cycle, which holds the connection.
             send.__self__.transport.abort()
             await receive()
             return
+        self.sent += len(reply.body)
         headers = {"Content-Length": str(len(reply.body)), **reply.headers}
         raw = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": raw})
@@ -104,7 +107,7 @@ class HubDouble:
 
     async def _spoiled(self, fault: Fault, request: Request) -> Reply | None:
         if fault.kind in ("503", "429", "409", "412"):
-            return unavailable(int(fault.kind), fault.retry_after)
+            return unavailable(int(fault.kind), fault.retry_after, fault.ratelimit)
         if fault.kind == "echo":
             return HubError(400, f"Bad request: {request.headers}").reply
         if fault.kind == "drop_before":

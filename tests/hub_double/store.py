@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 
 LFS_SUFFIXES = (".parquet", ".safetensors", ".bin", ".gguf", ".npz", ".arrow", ".zip", ".whl")
 LFS_SIZE = 10 * 1024 * 1024
@@ -29,16 +30,16 @@ class Blob:
     data: bytes
     lfs: bool = False
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
-    @property
+    @cached_property
     def pointer(self) -> bytes:
         head = "version https://git-lfs.github.com/spec/v1"
         return f"{head}\noid sha256:{self.sha256}\nsize {len(self.data)}\n".encode()
 
-    @property
+    @cached_property
     def oid(self) -> str:
         stored = self.pointer if self.lfs else self.data
         return hashlib.sha1(b"blob %d\0" % len(stored) + stored).hexdigest()
@@ -77,6 +78,7 @@ class Repo:
     commits: dict[str, Commit] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)  # refs/heads/main, refs/tags/…, refs/pr/1
     pulls: list[PullRequest] = field(default_factory=list)
+    gated: bool = False  # whose files are for those who accepted its conditions: nobody, here
 
     def resolve(self, revision: str) -> Commit | None:
         for name in (revision, f"refs/heads/{revision}", f"refs/tags/{revision}"):

@@ -9,13 +9,25 @@ from hypothesis import strategies as st
 
 from benchmarks.alignment_loop import read_window
 from eisv_lumen.lvm.alignment.ablations import ABLATIONS, ablate, backward, contexts_of, shuffled
-from eisv_lumen.lvm.alignment.articles import articles_of_examples
-from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap
+from eisv_lumen.lvm.alignment.articles import articles_of_examples, articles_of_rows
+from eisv_lumen.lvm.alignment.bootstrap import ArticleBootstrap, difference
+from eisv_lumen.lvm.alignment.calibrated_gates import transfer_gate
 from eisv_lumen.lvm.alignment.fit_and_read import calibrate, read
-from eisv_lumen.lvm.alignment.five_cat import OFFSETS, offset_sweep, published_tests
-from eisv_lumen.lvm.alignment.identification import fit_logit, identify, log_softmax
+from eisv_lumen.lvm.alignment.five_cat import (
+    OFFSETS,
+    offset_sweep,
+    published_tests,
+    typical_cosine,
+)
+from eisv_lumen.lvm.alignment.identification import (
+    TIE,
+    fit_logit,
+    identify,
+    log_softmax,
+    ranks,
+)
 from eisv_lumen.lvm.alignment.predictions import Predictor, articles_of, ask
-from eisv_lumen.lvm.alignment.records import COPY, LAG, LAG_CENTRED, SCALARS
+from eisv_lumen.lvm.alignment.records import COPY, LAG, LAG_CENTRED, SCALARS, Readings
 from eisv_lumen.lvm.data.known_processes import ROTATION
 from eisv_lumen.lvm.data.sequences import SequenceSet
 
@@ -247,10 +259,50 @@ def test_intervals_are_over_articles_not_windows() -> None:
     many = ArticleBootstrap(np.repeat(np.arange(40), 50)).interval(np.repeat(per_article, 50))
     assert many == pytest.approx(few)
     width = few[1] - few[0]
-    assert width == pytest.approx(2 * 1.96 * per_article.std() / np.sqrt(40), rel=0.15)
-    slow = [
-        np.mean(per_article[rng.integers(0, 40, 40)]) for _ in range(4000)
-    ]  # the same, drawn one by one
-    np.testing.assert_allclose(few, np.quantile(slow, [0.025, 0.975]), atol=0.05)
+    assert width == pytest.approx(2 * 2.02 * per_article.std(ddof=1) / np.sqrt(40), rel=0.15)
     with pytest.raises(ValueError, match="at least 8"):
         ArticleBootstrap(np.arange(7))
+
+
+def test_scores_as_near_as_rounding_are_ties_not_above() -> None:
+    scores = np.array([[0.5, 0.5 + 0.5 * TIE, 0.5 - 0.5 * TIE, 0.6, 0.4]])
+    above, tied = ranks(scores, np.array([0]))
+    assert (above[0], tied[0]) == (1, 2)
+
+
+def test_windows_of_a_context_too_like_itself_are_not_typical() -> None:
+    """Coherence has an upper bound, too: contexts that repeat themselves are left out."""
+    repeated = np.tile(np.eye(4, dtype=np.float32)[:1], (6, 1))
+    half = np.zeros((6, 4), np.float32)
+    half[0, 0] = 1  # each next chunk at 60 degrees from the one before, in a plane
+    for k in range(1, 6):
+        half[k, :2] = np.cos(k * np.pi / 3), np.sin(k * np.pi / 3)
+    vectors = np.concatenate([repeated, half])
+    articles = articles_of_rows(
+        vectors, np.repeat([0, 1], 6), np.tile(np.arange(6), 2), np.array([0, 6]), 5
+    )
+    said = np.stack([-vectors[5], vectors[11]])  # wrong of the first, right of the second
+    assert typical_cosine(articles, said) == pytest.approx(1)
+
+
+def test_differences_of_two_sets_are_wider_than_either() -> None:
+    low, high = difference(0.5, (0.4, 0.7), 0.2, (0.1, 0.25))
+    assert low == pytest.approx(0.3 - np.hypot(0.1, 0.05))
+    assert high == pytest.approx(0.3 + np.hypot(0.2, 0.1))
+
+
+def test_transfer_is_passed_by_the_interval_not_by_the_value() -> None:
+    """Skill on other articles that is above 0 on average, and not certainly."""
+    codes = np.repeat(np.arange(8), 4)
+
+    def readings(bits: np.ndarray) -> Readings:
+        none, some = np.zeros(32), np.full(32, 2.0)
+        return Readings(bits, some, none, none, none, {COPY: none})
+
+    sure = readings(np.full(32, 1.0) + 0.01 * np.arange(32))
+    luck = readings(np.repeat([3.0, -2.0, 2.5, -2.5, 1.0, -1.0, 0.5, -0.5], 4) + 0.05)
+    articles = ArticleBootstrap(codes)
+    assert transfer_gate((sure, articles), (sure, articles)).passed
+    gate = transfer_gate((sure, articles), (luck, articles))
+    assert gate.value > 0 > gate.low and not gate.passed
+    assert gate.also["loss_low"] < gate.also["loss"] < gate.also["loss_high"]

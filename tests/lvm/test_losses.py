@@ -156,3 +156,15 @@ def test_the_rho_controller_passes_no_gradient():
     weight, _ = losses.rho_weight(mse, directional, 0.15, 0.35, 1e-4, 0.03)
     assert not weight.requires_grad
     assert float(weight) == pytest.approx(0.15 * 0.002 / 0.1)
+
+
+def test_a_standing_rollout_has_gradient_through_every_step():
+    """Against finite differences: nothing on the way is detached."""
+    torch.manual_seed(0)
+    steps = torch.randn(3, 2, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: losses.rollout_repeats(x, -2.0, 1.0), (steps,))
+
+
+def test_confidence_is_a_scale_and_has_no_gradient():
+    pos = torch.tensor([0.35, 0.4], requires_grad=True)
+    assert not losses.confidence(pos).requires_grad

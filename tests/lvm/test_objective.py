@@ -370,3 +370,57 @@ def test_every_objective_of_the_line_can_be_followed_downhill(name, table):
         optimizer.zero_grad(), loss.backward(), optimizer.step()
         found.append(float(loss.detach()))
     assert math.isfinite(found[-1]) and found[-1] < found[0]
+
+
+class Linear:
+    """A model that any context changes: its prediction is a mix of the context's chunks."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def __call__(self, context):
+        mixed = torch.einsum("k,bkd->bd", self.weights, context)
+        return type("Output", (), {"prediction": mixed})()
+
+
+def test_a_rollout_has_gradient_through_its_own_predictions():
+    from eisv_lumen.lvm.training.objective import _rollout
+    from eisv_lumen.lvm.training.recipe_schema import Rollout
+
+    torch.manual_seed(1)
+    seen = torch.randn(2, 5, 4, dtype=torch.float64)
+    target = torch.randn(2, 4, dtype=torch.float64)
+    spec = Rollout(steps=3, weight=1.0)
+    weights = torch.tensor([0.1, 0.2, 0.3, 0.2, 1.5], dtype=torch.float64, requires_grad=True)
+
+    def loss(w):
+        model = Linear(w)
+        return _rollout(spec, model, seen, model(seen).prediction, target)
+
+    assert torch.autograd.gradcheck(loss, (weights,))
+
+
+def test_the_same_target_in_the_batch_is_no_distractor(table):
+    """Two copies of a window: the other's target is one's own, and must not be pushed away."""
+    from eisv_lumen.lvm.training.objective import _listwise
+    from eisv_lumen.lvm.training.recipe_schema import Listwise
+
+    windows = torch.tensor([2, 2])
+    direction = F.normalize(torch.randn(2, DIM), dim=-1)
+    found = [
+        _listwise(Listwise(weight=1.0, distractors=0, in_batch=n), direction, None, table, windows)
+        for n in (0, 1)
+    ]
+    torch.testing.assert_close(*found)
+
+
+def test_what_is_shown_is_not_what_is_compared_with(table):
+    """Corrupted contexts go to the model alone: gates look at the clean ones."""
+    windows = torch.arange(6)
+    constant = torch.randn(6, DIM)
+    model = lambda _: type("Output", (), {"prediction": constant})()  # noqa: E731
+    spec = Objective(prev_repel={"margin": 0.5, "weight": 1.0, "gate_below": 0.0})
+    clean, _ = window_loss(spec, model, table, windows)
+    torch.manual_seed(0)
+    shown, _ = window_loss(spec, model, table, windows, show=torch.randn_like)
+    torch.testing.assert_close(clean, shown)

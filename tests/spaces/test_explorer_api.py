@@ -17,7 +17,8 @@ from eisv_lumen.trajectory.sources import read_source
 from eisv_lumen.trajectory.windows import classify
 
 ENDPOINTS = {
-    "/explain", "/explain_file", "/thermometer", "/law", "/speak", "/reports", "/report",
+    "/express", "/explain", "/explain_file", "/thermometer", "/law", "/speak", "/reports",
+    "/report",
 }  # fmt: skip
 
 
@@ -133,6 +134,9 @@ def test_a_database_that_is_not_lumens_is_answered_with_one_sentence(client, tmp
         ({"states": [], "api_name": "/explain"}, "t, E, I, S, V"),
         ({"states": [[0, 0, 0, 0, 0], [1, 0]], "api_name": "/explain"}, "t, E, I, S, V"),
         ({"states": [[0, 0, 0, 0, "a"]] * 2, "api_name": "/explain"}, "t, E, I, S, V"),
+        ({"states": [[0, 9, 0, 0, 0]] * 2, "api_name": "/explain"}, "row 0"),
+        ({"states": [[0, 0, 0, 0, 0]] * 2, "top_p": 0, "api_name": "/express"}, "top_p"),
+        ({"states": [[0, 0, 0, 0, 0]] * 2, "n": 101, "api_name": "/express"}, "0 to 100"),
         ({"shape": "joy", "api_name": "/law"}, "unknown shape"),
         ({"shape": "convergence", "temperature": -1, "api_name": "/law"}, "temperature"),
         ({"temperature": 0.31, "nucleus": False, "api_name": "/thermometer"}, "multiple of 0.05"),
@@ -141,6 +145,90 @@ def test_a_database_that_is_not_lumens_is_answered_with_one_sentence(client, tmp
 )
 def test_arguments_that_cannot_be_used_are_answered_with_one_sentence(client, names, about):
     assert about in refused(client, **names)
+
+
+RISE = [[i, 0.4, 0.8, 0.1 + 0.005 * i, 0.02 + 0.012 * i] for i in range(12)]
+
+
+def test_a_trajectory_is_put_into_words_by_every_speaker(client):
+    found = client.predict(states=RISE, temperature=0.3, top_p=0.95, n=4, api_name="/express")
+    states = np.array(RISE)
+    shape = explain(states[:, 0], states[:, 1:]).shape
+    assert found["shape"] == shape and 1 <= found["rule"] <= 9
+    assert found["temperature"] == 0.3 and found["top_p"] == 0.95 and found["reason"]
+    voice, *models = found["speakers"]
+    law = ExpressionLaw.initial(shape).tempered(0.3, top_p=0.95)
+    assert voice["coherence"] == pytest.approx(law.coherence())
+    assert list(voice["words"].values()) == pytest.approx(law.token_pmf().tolist())
+    assert [e["probability"] for e in voice["likeliest"]] == pytest.approx(
+        np.sort(law.pmf)[::-1][:4].tolist()
+    )
+    assert models and all(0 <= m["coherence"] <= 1 for m in models)
+    for one in found["speakers"]:
+        assert len(one["likeliest"]) == len(one["drawn"]) == 4
+        assert sum(one["words"].values()) == pytest.approx(1)
+
+
+def test_other_windows_draw_other_words_and_the_same_window_the_same(client):
+    def drawn(shift):
+        states = [[t, E, I - shift, S, V] for t, E, I, S, V in RISE]
+        said = client.predict(states=states, n=20, api_name="/express")
+        return [e["tokens"] for e in said["speakers"][0]["drawn"]]
+
+    assert drawn(0.0) == drawn(0.0)
+    assert drawn(0.0) != drawn(0.1)
+
+
+def test_parameters_and_results_are_described_and_typed(client):
+    info = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/express"]
+    types = {p["parameter_name"]: p["type"]["type"] for p in info["parameters"]}
+    assert types == {
+        "states": "array", "temperature": "number", "top_k": "integer", "top_p": "number",
+        "n": "integer",
+    }  # fmt: skip
+    (result,) = info["returns"]
+    assert {"shape", "rule", "reason", "speakers"} <= set(result["type"]["properties"])
+
+
+def test_the_tools_of_the_mcp_server(url):
+    """What an MCP client sees and gets; the Hub's builder installs the extra that serves it."""
+    pytest.importorskip("mcp", reason="no MCP test: `pip install mcp`")
+    import asyncio
+    import json
+
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def ask():
+        async with (
+            streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            name = next(n for n in tools if n.endswith("express"))
+            said = await session.call_tool(name, {"states": RISE, "temperature": 0.3, "n": 1})
+            return tools, tools[name], said
+
+    tools, tool, said = asyncio.run(ask())
+    assert len(tools) >= len(ENDPOINTS)
+    described = tool.inputSchema["properties"]
+    assert all(described[p].get("description") for p in ("states", "temperature", "top_p", "n"))
+    assert not said.isError
+    assert json.loads(said.content[0].text)["shape"] in SHAPES
+
+
+def test_usual_column_names_are_understood(client, tmp_path):
+    from gradio_client import handle_file
+
+    path = tmp_path / "usual.csv"
+    rows = "".join(f"{t};{E};{I};{S};{V}\n".replace(".", ",") for t, E, I, S, V in RISE)
+    path.write_text("Time;Energy;Information Integrity;Entropy;Void\n" + rows)
+    found = client.predict(handle_file(str(path)), 0, 12, api_name="/explain_file")
+    expected = client.predict(states=RISE, api_name="/explain")
+    assert found["shape"] == expected["shape"] and found["rules"] == expected["rules"]
+    for said in ("Energy read as E", "Void read as V", "decimal commas read as points"):
+        assert said in found["note"]
 
 
 def test_the_thermometer_reads_the_results_file(client, space):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from pathlib import Path
@@ -15,15 +14,14 @@ from hypothesis import strategies as st
 EXPLORER = Path(__file__).parents[2] / "spaces" / "explorer"
 sys.path.append(str(EXPLORER))  # last: nothing of the app may shadow what is installed
 
-import charts  # noqa: E402
-import parts  # noqa: E402
+from drawing import charts, parts  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def curves(space):
     """The app's module of numbers, looking at the laid-out results."""
-    import curves
     import folder
+    from drawing import curves
 
     folder.HERE = space
     folder.reports.cache_clear()
@@ -115,21 +113,30 @@ def test_no_text_becomes_markup(text):
     assert found <= known
 
 
-def test_the_posts_figures_are_in_its_text_and_lead_to_tabs(space, tmp_path):
-    from tabs.post import embedded
+def test_a_post_brings_its_contents_figures_and_the_picture(tmp_path):
+    from tabs.post import Post, page
 
     (tmp_path / "figures").mkdir()
-    svg = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
-    (tmp_path / "figures" / "thermometer.svg").write_bytes(svg)
-    text = (
-        '---\ntitle: "Coherence"\n---\n\nText.\n\n![Curves.](figures/thermometer.svg)\n'
-        "*A caption\nof two lines.*\n\nMore.\n\n![Gone.](figures/gone.svg)\n\n"
-        "![Out.](../secret.svg)\n"
-    )
+    (tmp_path / "figures" / "here.svg").write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
     (tmp_path.parent / "secret.svg").write_bytes(b"secret")
-    found = embedded(text, tmp_path)
-    assert found.startswith("# Coherence\n")
-    data = base64.b64encode(svg).decode()
-    assert f"![Curves.](data:image/svg+xml;base64,{data})" in found
-    assert "of two lines.*\n\n[Move the temperature yourself](#thermometer)\n\nMore." in found
-    assert "*Gone.*" in found and "*Out.*" in found and "secret" not in found
+    (tmp_path / "short.md").write_text(
+        '---\ntitle: "Coherence"\n---\n\n# Coherence\n\nText, [a claim](?T=0.3&nucleus=1).\n\n'
+        "<!-- picture -->\n![Curves.](figures/here.svg)\n*Caption.*\n<!-- /picture -->\n\n"
+        "## One\n\n![Curves.](figures/here.svg)\n\n![Gone.](figures/gone.svg)\n\n"
+        "![Out.](../secret.svg)\n\n## Two\n\n| a | b |\n| - | - |\n| 1 | 2 |\n"
+    )
+    (tmp_path / "long.md").write_text("---\ntitle: Long\n---\n\n## One\n\nMore.\n")
+    found = page(Post("short.md", "long.md"), tmp_path)
+    assert found.count('class="picture"') == 1 and "Caption" not in found
+    assert 'href="?T=0.3&amp;nucleus=1"' in found
+    assert '<a href="#one">One</a>' in found and '<h2 id="one">' in found
+    assert '<h2 id="long-one">' in found and '<a href="#appendix">' in found
+    assert found.count("<h1>") == 1 and "<table>" in found
+    assert f'src="gradio_api/file={tmp_path / "figures" / "here.svg"}"' in found
+    assert "<em>Gone.</em>" in found and "<em>Out.</em>" in found and "secret" not in found
+
+
+def test_a_copy_without_posts_says_so(tmp_path):
+    from tabs.post import Post, page
+
+    assert "without the post" in page(Post("short.md", "long.md"), tmp_path)

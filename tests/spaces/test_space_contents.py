@@ -41,7 +41,14 @@ def test_the_same_inputs_give_the_same_bytes(contents):
 
 def test_it_can_be_planned_as_a_repo(contents):
     plan = make_plan({RepoName("space", "explorer"): contents}, version="1.2.3")
-    assert {"app.py", "README.md", "requirements.txt", "post.md", "style.css"} <= set(contents)
+    assert {
+        "app.py",
+        "README.md",
+        "requirements.txt",
+        "post.md",
+        "page/style.css",
+        "page/law.mjs",
+    } <= set(contents)
     assert plan.repos[0].size < 8_000_000
 
 
@@ -81,12 +88,26 @@ def test_the_wheel_is_the_package_whole_and_works_from_where_it_is_unpacked(cont
 def test_everything_that_the_app_imports_is_required(contents):
     """Packages that the Space's own files import by name come with it, gradio or requirements."""
     asked = {re.split(r"[>=]", line)[0] for line in text(contents, "requirements.txt").split("\n")}
-    own = {Path(path).stem for path in contents if path.endswith(".py")} | {"tabs", "eisv_lumen"}
+    own = {Path(path).stem for path in contents if path.endswith(".py")} | {
+        "tabs",
+        "drawing",
+        "eisv_lumen",
+    }
     imported = set()
     for path in (p for p in contents if p.endswith(".py")):
         imported |= set(re.findall(r"^(?:from|import) (\w+)", text(contents, path), re.MULTILINE))
     outside = imported - own - set(sys.stdlib_module_names) - {"gradio"}
-    assert outside <= asked
+    given = {"huggingface_hub"}  # by gradio
+    assert {name.replace("markdown_it", "markdown-it-py") for name in outside - given} <= asked
+
+
+def test_both_posts_travel_with_their_long_versions_and_link_within(space):
+    for name in ("post", "post-appendix", "vectors", "vectors-appendix"):
+        written = (space / f"{name}.md").read_text()
+        assert "(?tab=" in written or name == "vectors-appendix"
+        assert "/spaces/eisv-lumen/explorer?" not in written
+        for figure in re.findall(r"\(figures/([\w-]+\.svg)\)", written):
+            assert (space / "figures" / figure).is_file()
 
 
 def test_there_is_an_example_of_each_shape_that_shows_it(contents):

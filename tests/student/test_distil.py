@@ -13,12 +13,12 @@ import torch
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.core.files import write_json
+from eisv_lumen.evaluation.metrics import kl_rows
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.student import distil as room
 from eisv_lumen.student import queries as windows_asked
 from eisv_lumen.student import teacher_cache as answers
 from eisv_lumen.student.distil import DistilRecipe, distil
-from eisv_lumen.student.evaluate import kl_rows
 from eisv_lumen.student.first_tokens import beginning_pmf
 from eisv_lumen.student.fit import SCALES, NetRecipe
 from eisv_lumen.student.format import read_student, row_laws, summary_laws

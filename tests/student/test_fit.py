@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from eisv_lumen.evaluation.baselines import constant, ignorant
+from eisv_lumen.evaluation.metrics import kl_rows
+from eisv_lumen.evaluation.scoring import DECODINGS, score_laws
 from eisv_lumen.expression.coherence import coherence
 from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw, initial_laws
 from eisv_lumen.expression.vocabulary import AFFINE, PATTERN_PMF, SHAPES
-from eisv_lumen.student.evaluate import exact_scores, kl_rows
 from eisv_lumen.student.first_tokens import BEGINNINGS
 from eisv_lumen.student.fit import NetRecipe, fit_mixed_rows, fit_net
 from eisv_lumen.student.format import Rows, laws_of_rows
@@ -125,6 +126,10 @@ def slow(spoken, teacher, temperature):
     return np.array(rows)
 
 
+def exact_scores(spoken, shape, teacher=None):
+    return [score_laws(spoken, shape, LAWS, decoding, teacher=teacher) for decoding in DECODINGS]
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.3])
 def test_scores_are_what_a_slow_loop_gives(temperature):
     rng = np.random.default_rng(4)
@@ -132,7 +137,7 @@ def test_scores_are_what_a_slow_loop_gives(temperature):
     teacher = rng.dirichlet(np.full(9, 0.5), len(SHAPE)) @ PMF
     (result,) = (
         r
-        for r in exact_scores(spoken, SHAPE, LAWS, teacher=teacher)
+        for r in exact_scores(spoken, SHAPE, teacher=teacher)
         if r.decoding.temperature == temperature
     )
     rows = slow(spoken, teacher, temperature)
@@ -147,16 +152,16 @@ def test_scores_are_what_a_slow_loop_gives(temperature):
 
 def test_a_perfect_speaker_is_perfect_and_one_that_reads_nothing_stands_on_the_floor():
     mix = np.bincount(SHAPE, minlength=9) / len(SHAPE)
-    for result in exact_scores(PMF[SHAPE], SHAPE, LAWS):
+    for result in exact_scores(PMF[SHAPE], SHAPE):
         for metric in (result.metrics["coherence"], result.metrics["macro_coherence"]):
             assert metric.value == pytest.approx(metric.perfect, abs=1e-12)
         if result.decoding.temperature:
             assert result.metrics["excess_nats"].value == pytest.approx(0, abs=1e-12)
     nothing = np.stack([law.pmf for law in ignorant(LAWS, mix)])[SHAPE]
-    metric = exact_scores(nothing, SHAPE, LAWS)[0].metrics["excess_nats"]
+    metric = exact_scores(nothing, SHAPE)[0].metrics["excess_nats"]
     assert metric.value == pytest.approx(metric.floor)
     worse = np.stack([law.pmf for law in constant("convergence", LAWS)])[SHAPE]
-    assert exact_scores(worse, SHAPE, LAWS)[0].metrics["excess_nats"].value > metric.floor
+    assert exact_scores(worse, SHAPE)[0].metrics["excess_nats"].value > metric.floor
 
 
 def test_the_studys_votes_are_sharper_than_what_they_were_taught():
@@ -168,7 +173,7 @@ def test_the_studys_votes_are_sharper_than_what_they_were_taught():
     for vote in (True, False):
         laws = forests.laws(test, test_shape, vote=vote)
         np.testing.assert_allclose(laws.sum(1), 1)
-        result = exact_scores(laws, test_shape, LAWS)[0]
+        result = exact_scores(laws, test_shape)[0]
         assert "excess_nats" not in result.metrics  # they have no third token
         means[vote] = result.metrics["coherence"].value
     perfect = float(np.mean([taught[c].coherence() for c in test_shape]))

@@ -70,7 +70,7 @@ def test_an_empty_split_is_refused():
 
 def test_labels_cover_exactly_the_answer(examples):
     tokenizer = build_tokenizer("compact")
-    rows, counts = training_rows(tokenizer, examples)
+    rows, counts, _ = training_rows(tokenizer, examples)
     assert counts["rows"] == len(rows) == len(examples)
     total = 0
     for row, (drawn,) in zip(rows, examples.drawn, strict=True):
@@ -87,7 +87,7 @@ def test_answers_learned_whole_take_turns_and_the_others_end_with_their_line(dra
     tokenizer = build_tokenizer("blind")
     shape = np.arange(30, dtype=np.int8) % 9
     given = draw_examples(["W"] * 30, shape, LAWS, 1, draws, stratified=True)
-    rows, _ = training_rows(tokenizer, replace(given, whole=whole))
+    rows, _, _ = training_rows(tokenizer, replace(given, whole=whole))
     ends = np.zeros((30, draws), bool)
     for i, row in enumerate(rows):
         starts = [place for place, node in enumerate(row["node"]) if node == 0]
@@ -122,7 +122,7 @@ def test_trl_prepares_its_own_rows_to_the_same_tokens_and_labels(examples, tmp_p
     model = build_model(tokenizer, "compact", 0)
     dataset = Dataset.from_list(list(trl_rows(few)))
     trainer = SFTTrainer(model, args, train_dataset=dataset, processing_class=tokenizer)
-    ours, _ = training_rows(tokenizer, few)
+    ours, _, _ = training_rows(tokenizer, few)
     for theirs, row in zip(trainer.train_dataset, ours, strict=True):
         assert theirs["input_ids"] == row["input_ids"]
         assert theirs["labels"] == row["labels"]

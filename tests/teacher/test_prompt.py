@@ -6,14 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eisv_lumen.core.errors import InputError
+from eisv_lumen.expression.answer import Invalid, Parsed, parse
 from eisv_lumen.expression.law import EXPRESSIONS
 from eisv_lumen.expression.lumen import to_primitives
 from eisv_lumen.expression.vocabulary import PATTERNS, SHAPES, TOKENS, pattern_of
 from eisv_lumen.teacher.prompt.messages import (
     STYLES,
-    Invalid,
-    Parsed,
-    parse,
     render_answer,
     render_summaries,
     render_windows,

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from eisv_lumen.cli import app
 from eisv_lumen.core.errors import InputError
+from eisv_lumen.expression.answer import Parsed, parse
 from eisv_lumen.teacher.data.windows import read_corpus, recipe_corpora, recipe_examples
 from eisv_lumen.teacher.evaluation.generate import generate
 from eisv_lumen.teacher.models.load import Placement, load_base, load_teacher
-from eisv_lumen.teacher.prompt.messages import Parsed, parse
 from eisv_lumen.teacher.recipe import load_recipe
 from eisv_lumen.teacher.training.train import train
 from eisv_lumen.teacher.training.trainer import Clock
@@ -68,6 +68,30 @@ def test_a_run_shorter_than_the_logging_interval_ends_with_its_loss(tmp_path):
     (out / "training.json").write_text(json.dumps(record | {"loss_curve": []}), "utf-8")
     done = CliRunner().invoke(app, ["teacher", "train", str(path), "--out", str(out)])
     assert done.exit_code == 0 and "final loss" not in done.stdout
+
+
+@pytest.mark.slow
+def test_a_seed_makes_the_same_weights_whatever_instructions_a_cpu_prefers(tmp_path):
+    """As on two machines: PyTorch would take another path of each, and Muon amplifies last bits."""
+    raw = {
+        "name": "portable",
+        "base": "tiny",
+        "model": {"hidden_size": 32, "intermediate_size": 64},
+        "data": {"source": "synthetic", "style": "blind", "per_shape": 20, "draws": 4},
+        "training": {"per_device_train_batch_size": 8, "learning_rate": 3e-3, "max_steps": 20},
+        "muon_learning_rate": 0.02,
+    }
+    path = tmp_path / "portable.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    made = []
+    for name, said in (("one", {}), ("two", {"ATEN_CPU_CAPABILITY": "default"})):
+        command = [sys.executable, "-m", "eisv_lumen.cli", "teacher", "train", path]
+        subprocess.run([*command, "--out", tmp_path / name, "--device", "cpu"], check=True,
+                       env={**os.environ, **said}, capture_output=True)  # fmt: skip
+        made.append(weights(tmp_path / name))
+        record = json.loads((tmp_path / name / "training.json").read_text("utf-8"))
+        assert record["arithmetic"]["threads"] == 1
+    assert made[0] == made[1]
 
 
 def test_a_trained_teacher_answers(teacher, examples):

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from eisv_lumen.core.errors import InputError
 from eisv_lumen.eisv import anima_to_eisv
 from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
 from eisv_lumen.trajectory.simulate.lumen_like import lumen_like
+from eisv_lumen.trajectory.sources import ReadOptions
 from eisv_lumen.trajectory.sources.anima import read_anima
 from eisv_lumen.trajectory.sources.common import Expressions, parse_times
 
@@ -57,7 +59,8 @@ def test_a_whole_log_is_read_to_the_last_bit(tmp_path):
     assert (source.report.rows, source.report.null_rows, nulls) == (3007, 7, 7)
     assert (source.report.moved, source.report.clamped) == (0, 0)
     assert len(source.expressions.tokens) == 40
-    assert list(source.report.lines()) == ["3,007 rows read, 1 agent", "7 rows with a NULL skipped"]
+    said = ["3,007 rows read, 1 agent", "7 rows with a NULL skipped"]
+    assert list(source.report.lines())[:2] == said
 
 
 def test_rows_with_a_null_anywhere_are_skipped_and_counted(tmp_path):
@@ -123,11 +126,7 @@ def test_a_name_with_marks_of_an_address_is_a_name(tmp_path):
         (rows(3, r2=-math.inf), [], "state_history, id 2: warmth is -inf, not finite"),
         ([[9, "soon", 0, 0, 0, 0]], [], "state_history, id 9: 'soon' is not a time"),
         ([[9, "2025-02-30T00:00:00", 0, 0, 0, 0]], [], "id 9: '2025-02-30T00:00:00' is not a"),
-        ([[9, 1735689600.0, 0, 0, 0, 0]], [], "id 9: timestamp is 1735689600.0, not a text"),
-        (rows(2), [(4, "2025-01-01", "warm,hot")], "primitive_history, id 4: 'hot' is none of"),
-        (rows(2), [(4, "2025-01-01", "~warmth~")], "primitive_history, id 4: '~warmth~' is none"),
-        (rows(2), [(4, "2025-01-01", "")], "primitive_history, id 4: '' is none of"),
-        (rows(2), [(4, "2025-01-01", 7)], "primitive_history, id 4: tokens is 7, not a text"),
+        ([[9, 1735689600000.0, 0, 0, 0, 0]], [], "id 9: t=1.7.* divide milliseconds by 1000"),
         (rows(2), [(4, "then", "warm")], "primitive_history, id 4: 'then' is not a time"),
     ],
 )
@@ -137,11 +136,59 @@ def test_what_cannot_be_used_is_refused_by_its_row(tmp_path, states, spoken, mes
         read_anima(path)
 
 
+@pytest.mark.parametrize("words", ["warm,hot", "~warmth~", "", 7])
+def test_an_utterance_in_other_words_is_left_out_and_counted(tmp_path, words):
+    spoken = [(3, "2025-01-01", "warm"), (4, "2025-01-01", words)]
+    source = read_anima(log(tmp_path / "a.db", rows(2), spoken))
+    assert len(source.series[0]) == 2 and source.expressions.tokens == [("warm",)]
+    assert any("1 utterance left out, the first of id 4" in n for n in source.report.notes)
+
+
+def test_times_in_seconds_since_the_epoch_are_read(tmp_path):
+    path = log(tmp_path / "a.db", rows(3))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE state_history RENAME TO old")
+        db.execute("CREATE TABLE state_history AS SELECT * FROM old")
+        db.execute("UPDATE state_history SET timestamp = 1735689600.0 + id")
+        db.commit()
+    assert read_anima(path).series[0].t[0] == 1735689601.0
+
+
+def test_states_alone_are_a_log(tmp_path):
+    path = log(tmp_path / "a.db", rows(3))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE primitive_history")
+        db.commit()
+    source = read_anima(path)
+    assert len(source.series[0]) == 3 and not source.expressions.tokens
+    assert "no table primitive_history: states alone" in source.report.notes
+
+
+def test_creatures_in_one_log_are_told_apart(tmp_path):
+    path = log(tmp_path / "a.db", rows(4))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE state_history ADD COLUMN creature TEXT")
+        db.execute("UPDATE state_history SET creature = CASE id % 2 WHEN 0 THEN 'a' ELSE 'b' END")
+        db.commit()
+    assert [(s.agent, len(s)) for s in read_anima(path).series] == [("b", 2), ("a", 2)]
+    assert [s.agent for s in read_anima(path, ReadOptions(agent="x")).series] == ["x"]
+
+
+def test_a_log_copied_without_its_latest_rows_says_so(tmp_path):
+    path = log(tmp_path / "a.db", rows(3))
+    with closing(sqlite3.connect(path)) as lumen:
+        lumen.execute("PRAGMA journal_mode = WAL")
+        lumen.execute("UPDATE state_history SET warmth = .5 WHERE id = 1")
+        lumen.commit()
+        copy = tmp_path / "copy.db"
+        copy.write_bytes(path.read_bytes())
+    assert any("copy both files" in note for note in read_anima(copy).report.notes)
+
+
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
         ({"states_table": ""}, "no table 'state_history'"),
-        ({"spoken_table": ""}, "no table 'primitive_history'"),
         ({"states_table": "id, timestamp, warmth, clarity, presence, x"}, "no column 'stability'"),
         ({"spoken_table": "id, timestamp, words, a, b"}, "no column 'tokens'"),
     ],
@@ -201,8 +248,11 @@ TIMES = st.datetimes(datetime(1902, 1, 1), datetime(2199, 1, 1), timezones=ZONES
 @example([(datetime(2025, 1, 1, 12, 0, 0, 5), 0), (datetime(2025, 1, 1, tzinfo=UTC), 3)])
 def test_times_are_those_of_the_standard_library(times):
     texts = [as_text(time, style) for time, style in times]
+    if len({time.tzinfo is None for time, _ in times}) == 2:
+        with pytest.raises(InputError, match=r"has no offset where .* has one"):
+            parse_times(texts, str)
     want = [(t if t.tzinfo else t.replace(tzinfo=UTC)).timestamp() for t, _ in times]
-    np.testing.assert_array_equal(parse_times(texts, str), want)
+    np.testing.assert_array_equal(parse_times(texts, str, ZoneInfo("UTC")), want)
 
 
 @pytest.mark.parametrize(
@@ -213,8 +263,19 @@ def test_times_are_those_of_the_standard_library(times):
 def test_rarer_forms_of_a_time_are_read_among_common_ones(text):
     want = datetime.fromisoformat(text)
     want = want if want.tzinfo else want.replace(tzinfo=UTC)
-    got = parse_times(["2025-01-01T00:00:00", text, "2025-01-01T00:00:00Z"], str)
-    assert got[1] == want.timestamp()
+    got = parse_times(["2025-01-01T00:00:00", text, "2025-01-01T00:00:00Z"], str, ZoneInfo("UTC"))
+    assert got[1] == pytest.approx(want.timestamp(), abs=1e-6)
+
+
+def test_a_clock_that_goes_back_by_an_hour_is_read_in_its_zone():
+    start = datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
+    true = [start + timedelta(minutes=k) for k in range(90)]
+    berlin = ZoneInfo("Europe/Berlin")
+    shown = [time.astimezone(berlin).replace(tzinfo=None).isoformat() for time in true]
+    got = parse_times(shown, str, berlin)
+    np.testing.assert_array_equal(got, [time.timestamp() for time in true])
+    with pytest.raises(InputError, match="never shows that time"):
+        parse_times(["2025-03-30T02:30:00"], str, berlin)
 
 
 @settings(max_examples=200, deadline=None)

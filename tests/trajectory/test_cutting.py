@@ -15,8 +15,8 @@ from eisv_lumen.trajectory.dataset.schema import (
     synthesize,
     write_parquet,
 )
+from eisv_lumen.trajectory.load import load_table
 from eisv_lumen.trajectory.series import Series
-from eisv_lumen.trajectory.sources import load_table
 from eisv_lumen.trajectory.sources.common import Report, Source
 
 

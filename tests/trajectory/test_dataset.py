@@ -29,9 +29,10 @@ from eisv_lumen.trajectory.dataset.schema import (
     write_parquet,
     write_together,
 )
+from eisv_lumen.trajectory.load import load_table
 from eisv_lumen.trajectory.series import Series, cut
 from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
-from eisv_lumen.trajectory.sources import Expressions, Report, Source, load_table, read_source
+from eisv_lumen.trajectory.sources import Expressions, Report, Source, read_source
 from eisv_lumen.trajectory.sources.parquet import write_states
 
 
@@ -355,29 +356,13 @@ def test_governance_updates_are_a_source(tmp_path):
     assert load_table(tmp_path / "u.jsonl")["agent"].to_pylist() == ["g"]
 
 
-def test_a_dataset_of_the_hub_is_a_source(sources, monkeypatch):
-    import datasets
-
-    folder, table = sources
-
-    def load(name):
-        assert name == "someone/trajectories"
-        files = {s: str(folder / f"typed/data/{s}.parquet") for s in ("train", "validation")}
-        return datasets.DatasetDict(
-            {s: datasets.Dataset.from_parquet(f, keep_in_memory=True) for s, f in files.items()}
-        )
-
-    monkeypatch.setattr(datasets, "load_dataset", load)
-    assert load_table("someone/trajectories").equals(table)
-
-
 def test_what_is_no_source_is_refused(tmp_path, monkeypatch):
-    import datasets
+    import huggingface_hub
 
-    def fail(name):
+    def fail(*args, **more):
         raise ConnectionError("no way there")
 
-    monkeypatch.setattr(datasets, "load_dataset", fail)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", fail)
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "empty").mkdir()
     (tmp_path / "e.jsonl").write_text("")
@@ -386,7 +371,7 @@ def test_what_is_no_source_is_refused(tmp_path, monkeypatch):
     cases = [
         (tmp_path / "notes.txt", "not a source; give an anima.db"),
         (tmp_path / "none.db", "no such file or folder"),
-        (tmp_path / "empty", "a folder without Parquet files"),
+        (tmp_path / "empty", "holds no Parquet files"),
         (tmp_path / "e.jsonl", "an empty file"),
         (tmp_path / "s.jsonl", "window summaries, which hold no states"),
         (tmp_path / "n.jsonl", "line 1: not JSON"),

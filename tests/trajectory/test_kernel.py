@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.trajectory.rules import kernel
+from eisv_lumen.trajectory.rules.thresholds import SCREEN
 from eisv_lumen.trajectory.series import Series, concatenate, cut, windows_from_arrays
 from eisv_lumen.trajectory.windows import (
     SUMMARY_FIELDS,
@@ -137,11 +138,11 @@ def test_rough_marks_are_the_exact_ones_where_they_raise_no_doubt():
             rates[1] = rates[0] + 0.05 * gaps[2] * rng.choice([1, -1, 0], 4) * (1 + near)
         X = rng.choice([0.0, 0.4]) + np.cumsum(np.vstack([[[0] * 4], rates * gaps[1:, None]]), 0)
         t, columns = np.cumsum(gaps), np.ascontiguousarray(X.T)
-        usable, doubt = kernel.mark_roughly(t, *columns, np.zeros(3), marks)
+        usable, doubt = kernel.mark_roughly(t, *columns, np.zeros(3), SCREEN, marks)
         assert usable
         exact[:] = 0
         kernel.rates(t, *columns, 0, 2, dt, d1)
-        kernel._mark_exactly(dt, d1, exact)
+        kernel._mark_exactly(dt, d1, SCREEN, exact)
         # the first rate has no predecessor, and bends count only among rates that are not fast
         compared = np.array([0, 3, 3 if (exact[1] | exact[2]) & kernel._FAST else 7], np.uint8)
         trusted[not doubt] += 1

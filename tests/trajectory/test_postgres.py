@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from eisv_lumen.core.errors import InputError
-from eisv_lumen.trajectory.sources import load_table
-from eisv_lumen.trajectory.sources.postgres import _without_password, is_postgres, read_postgres
+from eisv_lumen.core.secrets import Address
+from eisv_lumen.trajectory.load import load_table
+from eisv_lumen.trajectory.sources.postgres import is_postgres, read_postgres
 
 TABLE = """
 CREATE SCHEMA core;
@@ -170,7 +171,7 @@ def test_the_database_is_not_written_to(database):
         ([(at(0), 5, state(I=True))], "identity 5, .*: state_json.I is True"),
         ([(at(0), 5, state(ethical_drift="much"))], "identity 5, .*: ethical_drift is 'much'"),
         ([("infinity", 5, state())], "identity 5, .*: recorded_at is inf"),
-        ([(at(0), 5, state())], "none of its 1 agents has 3 usable updates"),
+        ([(at(0), 5, state())], "none of its 1 agent has 3 usable updates"),
         ([], "none of its 0 agents has 3 usable updates"),
     ],
 )
@@ -227,7 +228,7 @@ def test_an_unreachable_server_is_one_message_without_the_password():
     ],
 )  # fmt: skip
 def test_an_address_is_shown_without_its_secrets(url, shown):
-    assert _without_password(url) == shown
+    assert str(Address(url)) == shown
 
 
 def test_a_password_in_the_query_is_in_no_message():

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.trajectory.dataset.schema import SCHEMA, windows_from_table
+from eisv_lumen.trajectory.dataset.splits import split
+from eisv_lumen.trajectory.load import load_table
 from eisv_lumen.trajectory.series import Series, cut
-from eisv_lumen.trajectory.sources import load_table
 from eisv_lumen.trajectory.sources.published import typed_from_published
 
 
@@ -67,8 +68,37 @@ def test_windows_come_back_to_the_last_bit(tmp_path):
 
 
 def test_synthetic_windows_are_each_an_agent_of_their_own():
-    table = typed_from_published(published(cut(series()), "synthetic"), "p")
+    table = typed_from_published(published(cut(series(), stride=20), "synthetic"), "p")
     assert len(set(table["agent"].to_pylist())) == table.num_rows
+
+
+def test_governance_windows_that_overlap_are_one_series_and_leak_into_no_split():
+    """The study's growth script: windows of 20 states, 10 apart, without a name for the agent."""
+    windows = [cut(series(n, seed)) for n, seed in ((2000, 1), (900, 2))]
+    parts = [published(w, "governance_real") for w in windows]
+    table = typed_from_published(pa.concat_tables([*parts, published(cut(series(300, 3)))]), "p")
+    agents = table["agent"].to_pylist()
+    sizes = [len(w) for w in windows]
+    assert agents == ["row-0"] * sizes[0] + [f"row-{sizes[0]}"] * sizes[1] + ["lumen"] * 29
+    found = split(table, seed=0)
+    sides = [set(zip(*_states(table.take(rows)), strict=True)) for _, rows in found.items()]
+    assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+
+
+def _states(table):
+    return [table[name].combine_chunks().flatten().to_pylist() for name in ("t", *"EISV")]
+
+
+def test_codes_with_class_names_are_read_by_name():
+    windows = cut(series())
+    names = sorted(SHAPES)
+    table = published(windows)
+    codes = [names.index(SHAPES[c]) for c in windows.shape]
+    said = {"info": {"features": {"shape": {"names": names, "_type": "ClassLabel"}}}}
+    coded = table.set_column(0, "shape", pa.array(codes)).replace_schema_metadata(
+        {"huggingface": json.dumps(said)}
+    )
+    assert typed_from_published(coded, "p").equals(typed_from_published(table, "p"))
 
 
 def test_json_lines_of_the_same_schema_are_read(tmp_path):

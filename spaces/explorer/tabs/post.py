@@ -1,85 +1,109 @@
-"""Tab 5: the post with its figures, and each of its claims with the tab that shows it."""
+"""The two posts: contents list, text, and the picture of the first screen within the text."""
 
 from __future__ import annotations
 
-import base64
 import re
+from html import escape
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 import gradio as gr
-from claims import Claim, claims
 from folder import HERE
+from markdown_it import MarkdownIt
 
-__all__ = ["build", "embedded"]
+from tabs.picture import PICTURE
 
-POST = HERE / "post.md"
-_SHOWN = {
-    "trajectories": ("trajectory", "Slide a window along a series yourself"),
-    "agreement": ("trajectory", "Change the window’s length and watch the shapes change"),
-    "thermometer": ("thermometer", "Move the temperature yourself"),
-    "standing": ("thermometer", "Switch the nucleus on and off"),
-    "progression": ("results", "See every report"),
-    "blind": ("results", "See every report"),
+__all__ = ["POSTS", "Post", "build", "page"]
+
+
+class Post(NamedTuple):
+    """A post's files in this folder: the text, and its long version."""
+
+    short: str
+    long: str
+
+
+POSTS = {
+    "post": Post("post.md", "post-appendix.md"),
+    "vectors": Post("vectors.md", "vectors-appendix.md"),
 }
-"""Figures of the post that a tab brings to life: the tab, and what the link says."""
-_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 
 
-def embedded(text: str, folder: Path) -> str:
-    """Return a post without its front matter, with its figures in the text and links to tabs.
+_SCROLLING = '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+
+
+def build(tab: gr.Tab, name: str) -> None:
+    """Build a tab whose text is brought when it is first looked at, so that the page is light."""
+    text = gr.HTML(elem_id=f"{name}-text", padding=False)
+    tab.select(
+        lambda: page(POSTS[name], HERE), None, text, api_visibility="private",
+        show_progress="hidden",
+    )  # fmt: skip
+
+
+def page(post: Post, folder: Path) -> str:
+    """Return a post as HTML: a list of contents, its text, and the long version folded below.
 
     Parameters
     ----------
-    text
-        Markdown; an image is a path below `folder`.
+    post
+        Names of the files, in `folder`; one that is not there is left out.
     folder
-        Where the figures lie. A figure that is not there keeps its description alone.
+        Where figures lie as well. A figure that is not there keeps its description alone.
     """
+    if not (folder / post.short).is_file():
+        return "<p>This copy travels without the post.</p>"
+    title, body, headings = _rendered((folder / post.short).read_text("utf-8"), folder, "")
+    contents = "".join(f'<li><a href="#{at}">{name}</a></li>' for at, name in headings)
+    more = ""
+    if (folder / post.long).is_file():
+        long_title, long, _ = _rendered((folder / post.long).read_text("utf-8"), folder, "long-")
+        contents += '<li><a href="#appendix">Appendix: the long version</a></li>'
+        more = (
+            f'<details id="appendix"><summary>Appendix, the long version: {long_title}</summary>'
+            f"{long}</details>"
+        )
+    return (
+        f'<div class="article"><nav aria-label="Contents"><b>Contents</b><ol>{contents}</ol></nav>'
+        f'<article class="post"><h1>{title}</h1>{body}{more}</article></div>'
+    )
+
+
+def _rendered(text: str, folder: Path, prefix: str) -> tuple[str, str, list[tuple[str, str]]]:
+    """Return title, HTML, and the (id, text) of second-level headings, ids with a prefix."""
     title = ""
     if head := re.match(r"---\n(.*?)\n---\n", text, re.DOTALL):
         text = text[head.end() :]
         found = re.search(r"^title:\s*[\"']?(.*?)[\"']?\s*$", head[1], re.MULTILINE)
-        title = f"# {found[1]}\n\n" if found and not text.lstrip().startswith("# ") else ""
+        title = escape(found[1]) if found else ""
+    text = re.sub(r"\A\s*# .*\n", "", text)  # the title stands above
+    text = re.sub(r"<!-- picture -->.*?<!-- /picture -->", f"\n{PICTURE}\n", text, flags=re.DOTALL)
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    html = re.sub(r"<img ([^>]*)>", lambda m: _image(m[1], folder), html)
+    headings = []
 
-    def image(match: re.Match[str]) -> str:
-        path = (folder / match[2]).resolve()
-        inside = path.is_relative_to(folder.resolve()) and path.suffix in _TYPES
-        if not inside or not path.is_file():
-            return f"*{match[1]}*"
-        data = base64.b64encode(path.read_bytes()).decode("ascii")
-        return f"![{match[1]}](data:{_TYPES[path.suffix]};base64,{data})"
+    def named(match: re.Match[str]) -> str:
+        at = prefix + re.sub(r"\W+", "-", re.sub(r"<.*?>", "", match[2]).lower()).strip("-")
+        if match[1] == "2":
+            headings.append((at, match[2]))
+        return f'<h{match[1]} id="{at}">{match[2]}</h{match[1]}>'
 
-    def linked(match: re.Match[str]) -> str:
-        tab, invitation = _SHOWN[match[1]]
-        return f"{match[0].rstrip()}\n\n[{invitation}](#{tab})"
-
-    paragraph = rf"^!\[.*\]\(figures/({'|'.join(_SHOWN)})\.svg\)(?:\n(?!\n).*)*"
-    text = re.sub(paragraph, linked, text, flags=re.MULTILINE)
-    return title + re.sub(r"!\[([^\]]*)\]\(((?!https?:)[^)\s]+)\)", image, text)
+    html = re.sub(r"<h([23])>(.*?)</h\1>", named, html)
+    html = html.replace("<table>", f"{_SCROLLING}<table>").replace("</table>", "</table></div>")
+    return (
+        title,
+        html.replace('href="https://', 'target="_blank" rel="noopener" href="https://'),
+        headings,
+    )
 
 
-def build(tabs: gr.Tabs, temperature: gr.Slider, nucleus: gr.Checkbox, report: gr.Dropdown) -> None:
-    """Build the tab; a claim's button opens the tab that shows it, set as the claim says."""
-
-    def go(claim: Claim) -> tuple:
-        return (
-            gr.Tabs(selected=claim.tab),
-            gr.skip() if claim.temperature is None else claim.temperature,
-            gr.skip() if claim.nucleus is None else claim.nucleus,
-            gr.skip() if claim.report is None else claim.report,
-        )
-
-    with gr.Accordion("What the post claims, and where to see it", open=True, elem_id="claims"):
-        for claim in claims():
-            with gr.Row(elem_classes="claim"):
-                gr.Markdown(claim.text)
-                button = gr.Button(
-                    f"See it in {claim.tab.capitalize()}", size="sm", min_width=150, scale=0
-                )
-                button.click(
-                    lambda claim=claim: go(claim), None, [tabs, temperature, nucleus, report],
-                    api_visibility="private", show_progress="hidden",
-                )  # fmt: skip
-    if POST.is_file():
-        text = embedded(POST.read_text(encoding="utf-8"), HERE)
-        gr.Markdown(text, elem_id="post", latex_delimiters=[])
+def _image(attributes: str, folder: Path) -> str:
+    source = re.search(r'src="([^"]*)"', attributes)
+    name = re.search(r'alt="([^"]*)"', attributes)
+    path = (folder / source[1]).resolve() if source else folder
+    described = name[1] if name else ""
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        return f"<em>{described}</em>"
+    address = f"gradio_api/file={quote(str(path))}"
+    return f'<img loading="lazy" src="{address}" alt="{described}">'

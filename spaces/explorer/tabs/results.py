@@ -7,11 +7,12 @@ import re
 from html import escape
 
 import gradio as gr
-from curves import by_skill
+from drawing.curves import by_skill
+from drawing.parts import bars, cards, figure, note, table
+from drawing.words import plain
 from folder import Report, reports
-from parts import bars, cards, figure, note, table
-from words import plain
 
+from eisv_lumen.evaluation.metrics import METRICS
 from eisv_lumen.evaluation.report import DecodedResult, EvalReport, Metric
 from eisv_lumen.evaluation.tables import COLUMNS, explain, metric_rows
 
@@ -20,9 +21,11 @@ __all__ = ["build", "report_names"]
 INTRO = """
 Every number of this Space comes from one of these files. Each stands between its **floor**
 (random words; for excess nats, the best that a speaker can do that reads nothing) and what a
-**perfect** imitator gets under the same decoding. *Published* is what the study printed, *exact*
-is computed from the law, *measured* is ours.
+**perfect** imitator gets under the same decoding. *Published* is what the
+[V1–V6 runs](https://github.com/CIRWEL/eisv-lumen) printed, *exact* is computed from the law,
+*measured* is ours.
 """
+LISTED = [metric.name for metric in METRICS if metric.listed]
 _ORDER = {"measured": 0, "published": 1, "exact": 2}
 
 
@@ -32,39 +35,40 @@ def ordered() -> list[Report]:
 
 
 def summary() -> str:
-    """Return a row for each report: coherence at the study's temperature, and excess nats."""
-    rows = []
-    for entry in ordered():
-        report = entry.report
-        cold = _result(entry, 0.3) or report.results[0]
-        warm = _result(entry, 1.0)
-        metric, over_all = _mean(cold, "coherence")
-        excess = _mean(warm, "excess_nats")[0] if warm else None
-        rows.append(
-            [
-                f"{_title(report)}{'†' * over_all} <small>{report.kind}</small>",
-                _with_interval(metric),
-                _number(metric.perfect if metric else None),
-                _number(metric.floor if metric else None),
-                _with_interval(excess),
-                cold.decoding.label.replace(", nucleus not recorded", "*"),
-                str(cold.n) if cold.n else "exact",
-            ]
-        )
-    header = [
-        "report", "coherence", "perfect", "floor", "excess nats at T = 1", "decoding", "windows",
-    ]  # fmt: skip
-    return table(header, rows) + note(
-        "* top-k and top-p were not recorded. † the mean is over windows, else over shapes. "
-        "– was not measured; or is infinite, where a speaker cannot say what the voice can."
+    """Return two tables, one for each definition of the mean: over shapes, and over windows."""
+    parts = []
+    for over_shapes, title in ((True, "Means over the nine shapes"), (False, "Means over windows")):
+        prefix = "macro_" if over_shapes else ""
+        rows = [row for entry in ordered() if (row := _row(entry, prefix, over_shapes))]
+        header = [
+            "report", "coherence", "perfect", "floor", "excess nats at T = 1", "decoding",
+            "windows",
+        ]  # fmt: skip
+        parts.append(f"<h3>{title}</h3>{table(header, rows)}")
+    return "".join(parts) + note(
+        "Each table holds one definition. Excess nats: the KL divergence from the law at the same "
+        "T. – was not measured; or is infinite, where a speaker cannot say what the voice can. "
+        "V1–V6 on balanced windows are means over windows; V5’s test set was oversampled."
     )
 
 
-def _mean(result: DecodedResult, name: str) -> tuple[Metric | None, bool]:
-    """Return a metric's mean over shapes, else that over windows; and whether it is the latter."""
-    found = result.metrics
-    over_shapes = f"macro_{name}" in found
-    return found.get(f"macro_{name}" if over_shapes else name), not over_shapes
+def _row(entry: Report, prefix: str, over_shapes: bool) -> list[str] | None:
+    report = entry.report
+    cold = _result(entry, 0.3) or report.results[0]
+    warm = _result(entry, 1.0)
+    metric = cold.metrics.get(f"{prefix}coherence")
+    if metric is None or (not over_shapes and "macro_coherence" in cold.metrics):
+        return None
+    excess = warm.metrics.get(f"{prefix}excess_nats") if warm else None
+    return [
+        f"{_title(report)} <small>{report.kind}</small>",
+        _with_interval(metric),
+        _number(metric.perfect),
+        _number(metric.floor),
+        _with_interval(excess),
+        cold.decoding.label,
+        str(cold.n) if cold.n else "exact",
+    ]
 
 
 def _title(report: EvalReport) -> str:
@@ -82,7 +86,7 @@ def _result(entry: Report, temperature: float) -> DecodedResult | None:
 def _with_interval(metric: Metric | None) -> str:
     if metric is None:
         return "–"
-    if metric.low is None or metric.high is None:
+    if metric.low is None or metric.high is None or metric.low == metric.high:
         return f"{metric.value:.3f}"
     return f"{metric.value:.3f} <small>{metric.low:.3f} to {metric.high:.3f}</small>"
 
@@ -112,7 +116,7 @@ def show(key: str, position: int | None) -> tuple[str, str, str]:
     )
     metric = next((m for m in ("coherence", "excess_nats") if _has(result, m)), None)
     plots = []
-    for name in dict.fromkeys(m for m in (metric, "excess_nats", "entropy") if m):
+    for name in dict.fromkeys(m for m in (metric, "excess_nats", "entropy", *LISTED) if m):
         if not _has(result, name):
             continue
         shaped = {s: m[name] for s, m in result.per_shape.items() if name in m}
@@ -122,11 +126,11 @@ def show(key: str, position: int | None) -> tuple[str, str, str]:
         drawn = bars(lines, 1.0 if name == "coherence" else most)
         plots.append(figure(f"{plain(name).capitalize()} of each shape", drawn, subtitle))
     page = (
-        f"<h3>{_title(report)}</h3>{note(report.note)}"
+        f"<h2>{_title(report)}</h2>{note(report.note)}"
         + table(COLUMNS[1:], rows)
         + cards(plots, 300)
-        + (f"<h4>Gates</h4><ul class='gates'>{gates}</ul>" if gates else "")
-        + f"<h4>What this means</h4><ul>{says}</ul>"
+        + (f"<h3>Gates</h3><ul class='gates'>{gates}</ul>" if gates else "")
+        + f"<h3>What this means</h3><ul>{says}</ul>"
     )
     return page, report.provenance.command, _provenance(reports()[key])
 
@@ -156,7 +160,11 @@ def report_names() -> list[str]:
 
 
 def report(name: str) -> dict:
-    """Return one report, whole, as it stands in its file."""
+    """Return one report, whole, as it stands in its file.
+
+    Args:
+        name: One of the names that `reports` lists, as in published/v6.
+    """
     if name not in reports():
         known = ", ".join(list(reports())[:4])
         raise gr.Error(f"no report {name!r}; there are {known}, …", print_exception=False)
@@ -176,13 +184,20 @@ def _chosen(key: str) -> tuple:
     return gr.Dropdown(decodings(key), value=position), *show(key, position)
 
 
-def build() -> gr.Dropdown:
-    """Build the tab; return the choice of report, which the post's claims set."""
+_ASKED = "(_, shown) => [new URLSearchParams(location.search).get('report') || '', shown]"
+"""A link's report stands in the address: `?tab=results&report=published/v6`."""
+
+
+def _opened(asked: str, shown: str) -> tuple:
+    key = asked if asked in reports() else shown
+    return key, *_chosen(key)
+
+
+def build(tab: gr.Tab) -> None:
+    """Build the tab; what it shows is brought when it is first looked at."""
     gr.Markdown(INTRO)
-    gr.HTML(summary(), elem_id="summary")
-    gr.Markdown("### One report")
     first = (by_skill(real=False) or [ordered()[0].key])[0]
-    page, command, origin = show(first, _preferred(first))
+    wanted = gr.Textbox(visible=False)
     with gr.Row():
         choice = gr.Dropdown(
             [(f"{r.report.title.replace('`', '')} ({r.report.kind}, {r.run})", r.key)
@@ -192,13 +207,18 @@ def build() -> gr.Dropdown:
         decoding = gr.Dropdown(
             decodings(first), value=_preferred(first), label="Decoding", min_width=200
         )
-    page_html = gr.HTML(page, elem_id="report-page")
-    made = gr.Code(command, language="shell", label="Made by", interactive=False, lines=1)
-    origin_html = gr.HTML(origin, elem_id="provenance")
+    page_html = gr.HTML(elem_id="report-page")
+    made = gr.Code("", language=None, label="Made by", interactive=False, lines=1)
+    with gr.Accordion("Where it comes from", open=False):
+        origin_html = gr.HTML(elem_id="provenance")
+    gr.Markdown("## All reports")
+    summary_html = gr.HTML(elem_id="summary")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     shown = [page_html, made, origin_html]
     choice.change(_chosen, choice, [decoding, *shown], **quiet)
     decoding.input(show, [choice, decoding], shown, **quiet)
+    tab.select(_opened, [wanted, choice], [choice, decoding, *shown], js=_ASKED, **quiet).then(
+        summary, None, summary_html, **quiet
+    )
     gr.api(report_names, api_name="reports")
     gr.api(report, api_name="report")
-    return choice

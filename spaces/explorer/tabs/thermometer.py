@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import gradio as gr
 import numpy as np
-from charts import Dot, Line, chart
-from curves import (
+from drawing.charts import Dot, Line, chart
+from drawing.curves import (
     at,
     by_skill,
     grid,
@@ -19,8 +19,8 @@ from curves import (
     perfection,
     study,
 )
+from drawing.parts import cards, figure, legend, table, tile
 from folder import Report, reports
-from parts import cards, figure, legend, table, tile
 
 from eisv_lumen.evaluation.report import Metric
 
@@ -32,8 +32,9 @@ BALANCED, REAL = "nine shapes, evenly", "the real mix of shapes"
 INTRO = """
 **Coherence** is the share of fitting words in what is said. It looks like a grade, and it is a
 thermometer: a *perfect* imitator of the voice, one that has nothing left to learn, goes from one
-end of the scale to the other as the decoding temperature falls. Move it, and look at where the
-published runs V1–V6 come to stand.
+end of the scale to the other as the decoding temperature falls. Move it: the lines are perfect
+imitation, and the runs V1–V6 stay where they were measured, at T = 0.3 with the nucleus on.
+**Excess nats** are the KL divergence of a speaker from the law *at the same T*: 0 is perfect.
 """
 
 
@@ -71,7 +72,12 @@ def draw(
 
 
 def thermometer(temperature: float, nucleus: bool = False) -> dict:
-    """Read what a perfect imitator scores at a decoding (a multiple of 0.05 from 0 to 1.2)."""
+    """Read what a perfect imitator of the voice scores at a decoding, exactly.
+
+    Args:
+        temperature: Decoding temperature, a multiple of 0.05 from 0 (greedy) to 1.2.
+        nucleus: Whether top_k 20 and top_p 0.95 are on, as Qwen3's generation config sets them.
+    """
     here = at(reports()["law/imitator"], round(float(temperature), 2), bool(nucleus))
     if here is None:
         raise gr.Error(f"temperature {temperature}: use a multiple of 0.05 from 0 to 1.2")
@@ -84,21 +90,17 @@ def _setting(temperature: float, nucleus: bool) -> str:
 
 
 def _lead(temperature: float, nucleus: bool, real: bool) -> str:
-    """Hold the study's last run against perfect imitation over the same windows."""
+    """Hold the last of V1–V6 against perfect imitation over the same windows, as it was decoded."""
     run = study(real)[-1].report
-    perfect, error = perfection(run.name, temperature, nucleus)
     value = run.results[0].metrics["coherence"].value
-    difference = value - perfect
-    if abs(difference) < 2 * error:
-        verdict = "just what <b>perfect imitation</b> reads"
-    elif difference < 0:
-        verdict = f"<b>{-difference:.3f} below</b> perfect imitation"
-    else:
-        verdict = f"<b>{difference:.3f} above</b> perfect imitation: colder speech than the law’s"
+    (plain, _), (cut, error) = (perfection(run.name, 0.3, on) for on in (False, True))
+    here, _ = perfection(run.name, temperature, nucleus)
     return (
-        f"Had the study decoded with {_setting(temperature, nucleus)}, then {run.title}’s "
-        f"published <b>{value:.3f}</b> would be {verdict} ({perfect:.3f}). It recorded T = 0.3, "
-        "and not whether the nucleus was on."
+        f"At {_setting(temperature, nucleus)}, perfect imitation of {run.title}’s windows reads "
+        f"<b>{here:.3f}</b>. {run.title} was decoded at T = 0.3 with the nucleus of its base model "
+        f"and read <b>{value:.3f}</b>: {_signed((value - cut) / error, 1)} standard errors from "
+        f"perfect imitation ({cut:.3f}). With the nucleus off, perfection itself would have read "
+        f"{plain:.3f}."
     )
 
 
@@ -138,7 +140,7 @@ def _charts(
         ]
 
     shared = {"x_range": (0.0, 1.2), "cursor": temperature, "x_label": "decoding temperature"}
-    runs = [(r.report, r.report.results[0].metrics["coherence"].value) for r in study(real)]
+    runs = [(r.report, _same_mean(r, real)) for r in study(real)]
     floor = law.report.at(1.0).metrics[metric].floor or 0.0
     marks = [
         Dot(0.3, value, STUDY, f"{run.title}: {value:.3f} over {run.results[0].n} windows",
@@ -191,11 +193,19 @@ def _charts(
     keys = [
         (PLAIN, "perfect imitation, nothing cut off"),
         (NUCLEUS, "perfect imitation, top-k 20, top-p 0.95"),
-        (STUDY, "the study’s runs, at T = 0.3"),
+        (STUDY, "V1–V6, at T = 0.3 with the nucleus"),
         ("var(--floor)", "reads nothing"),
         *((colors[key], f"{report.report.title} (ours)") for key, report in shown.items()),
     ]
     return legend(keys) + cards(drawings, 300)
+
+
+def _same_mean(run: Report, real: bool) -> float:
+    """Return a run's coherence by the definition of the lines: over shapes, or over windows."""
+    result = run.report.results[0]
+    if real:
+        return result.metrics["coherence"].value
+    return float(np.mean([shape["coherence"].value for shape in result.per_shape.values()]))
 
 
 def _least_diversity(law: Report, shown: Mapping[str, Report]) -> float:
@@ -213,7 +223,17 @@ def _runs(temperature: float, nucleus: bool, real: bool, shown: Mapping[str, Rep
         value = result.metrics["coherence"].value
         perfect, error = perfection(run.name, temperature, nucleus)
         away = f"{_signed((value - perfect) / error, 1)} standard errors" if error > 1e-9 else "–"
-        rows.append([run.title, "study", result.n, f"{value:.3f}", perfect, away, "T = 0.3"])
+        rows.append(
+            [
+                run.title,
+                "Qwen3-4B",
+                result.n,
+                f"{value:.3f}",
+                perfect,
+                away,
+                run.results[0].decoding.label,
+            ]
+        )
     name = "coherence" if real else "macro_coherence"
     for entry in shown.values():
         found = nearest(entry, temperature, nucleus)
@@ -238,9 +258,10 @@ def _runs(temperature: float, nucleus: bool, real: bool, shown: Mapping[str, Rep
         for title, whose, n, value, perfect, away, setting in rows
     ]
     told = (
-        "<p>Each run against perfect imitation over the same mix of windows: the study’s at the "
-        "decoding chosen above, in standard errors of a perfect imitator; our own at the nearest "
-        "temperature that was measured, with its 95 % interval.</p>"
+        "<p>Each run against perfect imitation over the same mix of windows. V1–V6 were decoded at "
+        "T = 0.3 with the nucleus (top-p 0.95), and are set against a perfect imitator decoded as "
+        "chosen above, in its standard errors; our own at the nearest temperature that was "
+        "measured, with a 95 % interval. Coherence of V1–V6 is a mean over windows.</p>"
     )
     return told + table(header, cells)
 
@@ -258,10 +279,9 @@ def _of_mix(mix: str) -> gr.Dropdown:
     return gr.Dropdown(_titles(keys), value=keys[:2])
 
 
-def build() -> tuple[gr.Slider, gr.Checkbox]:
-    """Build the tab; return what the post's claims set."""
+def build(tab: gr.Tab) -> None:
+    """Build the tab; what it draws is brought when it is first looked at."""
     best = by_skill(real=False)[:2]
-    head, drawings, runs = draw(0.3, False, BALANCED, best)
     gr.Markdown(INTRO)
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
@@ -271,8 +291,8 @@ def build() -> tuple[gr.Slider, gr.Checkbox]:
             )  # fmt: skip
         with gr.Column(scale=2, min_width=300):
             nucleus = gr.Checkbox(
-                False, label="Inherited nucleus: top-k 20, top-p 0.95", elem_id="nucleus",
-                info="What the base model's own generation config would add, unasked.",
+                True, label="Inherited nucleus: top-k 20, top-p 0.95", elem_id="nucleus",
+                info="What the base model's own generation config adds, unasked; V1–V6 had it on.",
             )  # fmt: skip
             mix = gr.Radio([BALANCED, REAL], value=BALANCED, label="Averaged over")
     models = gr.Dropdown(
@@ -282,9 +302,9 @@ def build() -> tuple[gr.Slider, gr.Checkbox]:
         label="Our own models, the best imitators first",
         visible=bool(measured()),
     )
-    head_html = gr.HTML(head, elem_id="thermometer-head")
-    charts_html = gr.HTML(drawings, elem_id="thermometer-charts")
-    runs_html = gr.HTML(runs, elem_id="thermometer-runs")
+    head_html = gr.HTML(elem_id="thermometer-head")
+    charts_html = gr.HTML(elem_id="thermometer-charts")
+    runs_html = gr.HTML(elem_id="thermometer-runs")
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     drawn = {
         "fn": draw,
@@ -294,5 +314,5 @@ def build() -> tuple[gr.Slider, gr.Checkbox]:
     for control in (temperature, nucleus, models):
         control.change(**drawn, **quiet, trigger_mode="always_last")
     mix.change(_of_mix, mix, models, **quiet).then(**drawn, **quiet)
+    tab.select(**drawn, **quiet)
     gr.api(thermometer, api_name="thermometer")
-    return temperature, nucleus

@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import gradio as gr
 import numpy as np
-from folder import LONG_RUN, example_names, load_example
-from parts import note
+from drawing.parts import note
+from drawing.window import View, dimensions, opening, place, shapes_along, show_shape, whole
+from drawing.words import plain
+from express import explained
+from folder import HERE, LONG_RUN, example_names, load_example
 from uploads import FILE_TYPES, read_series
 from verdict import rules, say, verdict
-from window import View, dimensions, opening, place, shapes_along, show_shape, whole
-from words import plain
 
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.expression.vocabulary import SHAPES
-from eisv_lumen.trajectory.rules.explain import Explanation, explain
+from eisv_lumen.trajectory.rules.explain import Explanation
 from eisv_lumen.trajectory.windows import WINDOW, classify
 
 __all__ = ["build", "explain_file", "explain_states"]
@@ -32,17 +33,11 @@ Slide a **window** of states along such a log: nine rules, tried in order, give 
 def explain_states(states: list[list[float]]) -> dict:
     """Explain one window: its shape, and every rule with what it found.
 
-    Each state is [t in seconds, E, I, S, V] or [t, E, I, S, V, ethical drift], in order of time.
-    """
+    Args:
+        states: Two or more, each [t in seconds, E, I, S, V] or [t, E, I, S, V, ethical drift], in order of time.
+    """  # noqa: E501 (gradio reads one line an argument)
     try:
-        try:
-            rows = np.asarray(states, float)
-        except (TypeError, ValueError):  # text, or states of different lengths
-            rows = np.empty(0)
-        if rows.ndim != 2 or rows.shape[1] not in (5, 6):
-            raise InputError("each state needs five or six numbers: t, E, I, S, V[, drift]")
-        drift = rows[:, 5] if rows.shape[1] == 6 else None
-        return _as_json(explain(rows[:, 0], rows[:, 1:5], drift))
+        return _as_json(explained(states)[1])
     except ValueError as error:  # InputError is one
         raise gr.Error(str(error), print_exception=False) from error
 
@@ -94,7 +89,7 @@ def _uploaded(path: str | None) -> tuple:
         return gr.skip(), gr.skip(), gr.skip(), "", gr.skip()
     try:
         series, remark = read_series(path)
-        return (*_opened(place(series, 0, WINDOW)), note(remark), None)
+        return (*_opened(place(series, opening(series), WINDOW)), note(remark), None)
     except InputError as error:
         return gr.skip(), gr.skip(), gr.skip(), note(str(error), "alert"), gr.skip()
 
@@ -140,10 +135,9 @@ def _drawn(view: View) -> tuple[str, str, str, str]:
     return dimensions(view), verdict(found), rules(found), whole(view)
 
 
-def build() -> None:
+def build(tab: gr.Tab) -> None:
     """Build the tab, and say which events redraw what."""
     first = place(load_example(LONG_RUN), opening(load_example(LONG_RUN)), WINDOW)
-    moved, fired, tried, series = _drawn(first)
     gr.Markdown(INTRO)
     view = gr.State(first)
     with gr.Row(equal_height=False):
@@ -160,10 +154,14 @@ def build() -> None:
                 height=150,
                 elem_id="upload",
             )
+            gr.DownloadButton(
+                "Download an example CSV", HERE / "examples" / "void_rising.csv", size="sm",
+                elem_id="sample",
+            )  # fmt: skip
             message = gr.HTML(elem_id="upload-message")
             size = gr.Slider(LEAST, MOST, WINDOW, step=1, label="States in the window")
         with gr.Column(scale=2, min_width=320):
-            overview_html = gr.HTML(series, elem_id="overview")
+            overview_html = gr.HTML(elem_id="overview")
             strip_html = gr.HTML(elem_id="strip")
             position = gr.Slider(
                 0, len(first.series) - WINDOW, first.start, step=1, elem_id="position",
@@ -175,21 +173,22 @@ def build() -> None:
                     label="Or go to the next window of", scale=3,
                 )  # fmt: skip
                 onward = gr.Button("Next", size="sm", min_width=80, scale=1, elem_id="onward")
-    verdict_html = gr.HTML(fired, elem_id="verdict")
+    verdict_html = gr.HTML(elem_id="verdict")
     with gr.Accordion(
         "All nine rules, with what each found and by how much", open=False, elem_id="rules"
     ):
-        rules_html = gr.HTML(tried)
-    dimensions_html = gr.HTML(moved, elem_id="dimensions")
-    gr.Markdown("### What is said of it")
+        rules_html = gr.HTML()
+    with gr.Accordion("Each dimension, with its derivatives", open=False, elem_id="derivatives"):
+        dimensions_html = gr.HTML(elem_id="dimensions")
+    gr.Markdown("## What is said of it")
     with gr.Row(elem_classes="middle"):
         temperature = gr.Slider(
-            0, 1.2, 1.0, step=0.05, label="Decoding temperature", min_width=260, scale=3,
+            0, 1.2, 0.3, step=0.05, label="Decoding temperature", min_width=260, scale=3,
             info="1 is the speakers' own; colder is more predictable.",
         )  # fmt: skip
         again = gr.Button("Say it again", variant="primary", min_width=160, scale=1)
     seed = gr.State(0)
-    said = gr.HTML(next(say(first, 1.0, 0)), elem_id="said")
+    said = gr.HTML(elem_id="said")
 
     drawn = [dimensions_html, verdict_html, rules_html, overview_html]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
@@ -218,9 +217,9 @@ def build() -> None:
     position.change(**told, trigger_mode="always_last", **quiet)
     temperature.change(**told, trigger_mode="always_last", **quiet)
     again.click(lambda s: s + 1, seed, seed, **quiet).then(**told, **quiet)
-    context = gr.context.Context.root_block
-    context.load(shapes_along, view, strip_html, **quiet)
-    context.load(**told, **quiet)
+    tab.select(_drawn, view, drawn, **quiet).then(shapes_along, view, strip_html, **quiet).then(
+        **told, **quiet
+    )
 
     gr.api(explain_states, api_name="explain")
     # An endpoint that takes a file needs components, as gr.api has none for it.

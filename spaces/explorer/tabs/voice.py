@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 import numpy as np
-from charts import Line, chart
-from parts import bars, cards, chips, figure, note, shape_chip, table, tile
-from words import SHAPE_MEANS, plain
+from drawing.charts import Line, chart, overview
+from drawing.parts import bars, cards, chips, figure, note, shape_chip, table, tile
+from drawing.words import DIMENSIONS, SHAPE_MEANS, plain
+from picture import nine
 
 from eisv_lumen.expression.coherence import coherence, jensen_shannon
 from eisv_lumen.expression.law import EXPRESSIONS, ExpressionLaw
@@ -22,9 +23,11 @@ INTRO = """
 The **voice** chooses one to three of fifteen words by weighted dice; each shape has its own
 weights, at first 3 for the words that fit it and 1 for the others. Told how well an expression
 did, it nudges the weights of the words it used. Its whole law can be written down: so here is what
-your feedback does to it, exactly.
+your feedback does to it, exactly. One press counts 25 times, so that you see it move.
 """
 _TOP = 8
+_PRESS = 25
+"""How often one press counts: a single piece of feedback moves a law by less than a pixel."""
 
 
 @dataclass
@@ -61,13 +64,22 @@ def fresh() -> Session:
     return session
 
 
+def _window(shape: str) -> str:
+    """Draw the window of the shape that the first tab shows."""
+    view = nine()[shape]
+    t, X = view.series.t[view.at], view.series.X[view.at]
+    columns = [(X[:, j], f"var(--dim-{dim})") for j, dim in enumerate(DIMENSIONS)]
+    return f"<figure>{overview(t, columns, None)}</figure>"
+
+
 def show(session: Session) -> tuple[str, str]:
     """Return what was said, and the law before and after."""
     shape = session.shape
     score = float(coherence([session.said], shape)[0])
     said = (
         f'<div class="verdict">{shape_chip(shape)}<p>{SHAPE_MEANS[shape]}</p>'
-        f'<p class="spoken">{chips(session.said, shape)}</p>'
+        f"{_window(shape)}"
+        f'<p class="spoken" aria-live="polite">{chips(session.said, shape)}</p>'
         f"<small>Lumen says: <b>{' '.join(to_primitives(session.said))}</b> · filled words fit "
         f"the shape: coherence {score:.2f}</small></div>"
     )
@@ -112,7 +124,8 @@ def show(session: Session) -> tuple[str, str]:
 
 
 def _told(session: Session, score: float) -> tuple:
-    session.hear(score)
+    for _ in range(_PRESS):
+        session.hear(score)
     session.speak()
     return session, *show(session)
 
@@ -166,7 +179,15 @@ def compare(session: Session, first: str, second: str) -> str:
 def law(
     shape: str, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, top: int = 10
 ) -> dict:
-    """Return the exact law of a shape's expressions under a decoding: its likeliest, its scores."""
+    """Return the exact law of a shape's expressions under a decoding: its likeliest, its scores.
+
+    Args:
+        shape: One of the nine shapes, as in settled_presence.
+        temperature: Decoding temperature, 0 or more; 1 is the voice's own distribution, 0 greedy.
+        top_k: Keep the k likeliest continuations of each step; 0 keeps all.
+        top_p: Keep the likeliest continuations that reach this mass; 1 keeps all.
+        top: How many of the likeliest expressions to list.
+    """
     try:
         decoded = ExpressionLaw.initial(shape).tempered(temperature, top_k=top_k, top_p=top_p)
     except (UnknownNameError, ValueError) as error:
@@ -189,7 +210,14 @@ def law(
 
 
 def speak(shape: str, n: int = 3, temperature: float = 1.0, seed: int = 0) -> list[dict]:
-    """Let the voice speak `n` times (at most 1,000) of a shape."""
+    """Let the voice speak of a shape.
+
+    Args:
+        shape: One of the nine shapes, as in settled_presence.
+        n: How often, at most 1,000.
+        temperature: Decoding temperature, 0 or more.
+        seed: Seed of the draws.
+    """
     try:
         decoded = ExpressionLaw.initial(shape).tempered(temperature)
         said = decoded.sample(min(max(int(n), 0), 1000), int(seed))
@@ -198,16 +226,15 @@ def speak(shape: str, n: int = 3, temperature: float = 1.0, seed: int = 0) -> li
     return [{"tokens": list(e), "primitives": list(to_primitives(e))} for e in said]
 
 
-def build() -> None:
+def build(tab: gr.Tab) -> None:
     """Build the tab."""
     gr.Markdown(INTRO)
     choices = [(plain(s), s) for s in SHAPES]
     session = gr.State(fresh())
-    said, law_now = show(fresh())
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             shape = gr.Dropdown(choices, value="settled_presence", label="A window of the shape")
-            said_html = gr.HTML(said, elem_id="spoken")
+            said_html = gr.HTML(elem_id="spoken")
         with gr.Column(scale=1, min_width=300):
             gr.Markdown("**How well did it say that?**")
             with gr.Row():
@@ -216,12 +243,12 @@ def build() -> None:
             with gr.Row():
                 rule = gr.Button("100 times, scored by coherence", min_width=250, elem_id="hundred")
                 reset = gr.Button("Forget it all", min_width=120)
-    law_html = gr.HTML(law_now, elem_id="law")
-    gr.Markdown("### Two shapes side by side")
+    law_html = gr.HTML(elem_id="law")
+    gr.Markdown("## Two shapes side by side")
     with gr.Row():
         first = gr.Dropdown(choices, value="settled_presence", label="This shape", min_width=200)
         second = gr.Dropdown(choices, value="convergence", label="And that", min_width=200)
-    pair = gr.HTML(compare(fresh(), "settled_presence", "convergence"), elem_id="pair")
+    pair = gr.HTML(elem_id="pair")
 
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     outputs = [session, said_html, law_html]
@@ -236,5 +263,6 @@ def build() -> None:
         event(fn, inputs, outputs, **quiet).then(**compared, **quiet)
     for choice in (first, second):
         choice.input(**compared, **quiet)
+    tab.select(lambda s: (s, *show(s)), session, outputs, **quiet).then(**compared, **quiet)
     gr.api(law, api_name="law")
     gr.api(speak, api_name="speak")

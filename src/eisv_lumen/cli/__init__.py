@@ -7,15 +7,21 @@ code 2. Groups are imported when they are asked for, so that `--help` answers at
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .frame import print_json, run_app
+
+__all__ = ["app", "main", "print_json"]
+
 _GROUPS = {
     "run": "The main job on a log of one's own: dataset, teacher, report, student.",
     "demo": "The main job from nothing: log, dataset, teacher, report.",
+    "label": "One row per window of a log: shape, rule, margin; a plot.",
     "data": "Sources to a typed dataset; label agreement.",
     "cluster": "Windows of many agents and years, on many machines.",
     "voice": "The rule-based voice: its law, what it says, how it learns.",
@@ -25,6 +31,7 @@ _GROUPS = {
     "lvm": "Predict the next paragraph's vector, and test it fairly.",
     "publish": "Lay everything out in a folder, or on the Hub.",
     "render": "Write README, post and figures from results files.",
+    "doctor": "Versions, extras, device, login and caches.",
 }
 """Name of each group, which is its module here, and its help."""
 
@@ -39,19 +46,38 @@ class _LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the group that is asked for."""
-        if args[0] not in _GROUPS:
-            return super().resolve_command(ctx, args)
         name = args[0]
-        module = import_module(f".{name}", __name__)
-        command = typer.main.get_command(module.app)
+        if name not in _GROUPS:
+            if name.startswith("-"):
+                return super().resolve_command(ctx, args)
+            meant = [f"'eisv-lumen {other}'" for other in _like(name)]
+            ctx.fail(
+                f"No such command {name!r}." + f" Did you mean {' or '.join(meant)}?" * bool(meant)
+            )
+        command = _command(name)
         command.name, command.help = name, command.help or _GROUPS[name]
         return name, command, args[1:]
+
+
+def _command(name: str) -> Any:
+    return typer.main.get_command(import_module(f".{name}", __name__).app)
+
+
+def _like(typed: str) -> list[str]:
+    """Return the commands that a word may have meant: a group, or `group command`."""
+    if groups := get_close_matches(typed, _GROUPS, cutoff=0.7):
+        return groups
+    below: dict[str, list[str]] = {}
+    for group in _GROUPS:
+        for name in getattr(_command(group), "commands", ()):
+            below.setdefault(name, []).append(f"{group} {name}")
+    nearest = get_close_matches(typed, below, n=1, cutoff=0.7)
+    return below[nearest[0]] if nearest else []
 
 
 app = typer.Typer(
     cls=_LazyGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},  # every command inherits it
@@ -71,8 +97,18 @@ def _main(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+            "-V",
+            "--version",
+            help="Print the version and stop.",
+            is_eager=True,
+            callback=_print_version,
         ),
+    ] = False,
+    _quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="On stderr, errors only. Works after a command.")
+    ] = False,
+    _verbose: Annotated[
+        bool, typer.Option("--verbose", help="More details on stderr. Works after a command.")
     ] = False,
 ) -> None:
     """From trajectories to expressions, with every score between its floor and its ceiling.
@@ -83,39 +119,4 @@ def _main(
 
 def main() -> None:
     """Run the command line; the entry point of `eisv-lumen`."""
-    from ..core.errors import InputError
-    from ..expression.vocabulary import UnknownNameError
-
-    _show_notices()
-    try:
-        app()
-    except (InputError, UnknownNameError) as error:
-        typer.echo(f"eisv-lumen: {error}", err=True)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(1)
-
-
-def _show_notices() -> None:
-    """Print what is noticed in data as one line on stderr, each time."""
-    import warnings
-
-    from ..core.notices import Notice
-
-    as_before = warnings.showwarning
-
-    def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
-        if issubclass(category, Notice):
-            typer.echo(f"eisv-lumen: {message}", err=True)
-        else:
-            as_before(message, category, *where, **more)
-
-    warnings.showwarning = show
-    warnings.simplefilter("always", Notice)
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON object on stdout, in the form of our files."""
-    from ..core.files import json_bytes
-
-    sys.stdout.write(json_bytes(value).decode())
+    sys.exit(run_app(app))

@@ -35,9 +35,18 @@ def windows(
         typer.Option(help="A Dask scheduler, tcp://HOST:8786; by default, this machine's cores."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes of this machine; by default, one a core.")
+        int | None,
+        typer.Option(
+            min=1, help="Processes of this machine; by default, one a core, at most four."
+        ),
     ] = None,
-    memory: Annotated[str, typer.Option(help="Limit of a process of this machine.")] = "2GiB",
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Limit of a process of this machine; by default 2GiB, or its share."),
+    ] = None,
+    worker_timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for a worker while there is none.")
+    ] = 60.0,
     window: Annotated[int, typer.Option(min=2, help="States in a window.")] = 20,
     stride: Annotated[
         int, typer.Option(min=1, help="States from one window's start to the next's.")
@@ -51,6 +60,24 @@ def windows(
             "temporary one, or one in --out with --scheduler."
         ),
     ] = None,
+    columns: Annotated[str, typer.Option(help="Which column is which, as t=time,E=energy.")] = "",
+    agent_column: Annotated[
+        str | None, typer.Option(help="The column, or key in the path, that says whose a row is.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Whose all rows are.")] = None,
+    tz: Annotated[
+        str | None, typer.Option(help="Zone of times written without one; by default UTC.")
+    ] = None,
+    missing: Annotated[
+        list[float] | None,
+        typer.Option(help="A value that stands for a failed reading; may be repeated."),
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="What readings are divided by, as 100 for percent.")
+    ] = None,
+    clamp: Annotated[
+        bool, typer.Option("--clamp", help="Clamp values outside [0, 1], however many.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Cut any number of states into windows, and label them; run it again, and it goes on.
@@ -65,24 +92,38 @@ def windows(
       --scheduler tcp://head:8786
     """
     from ..cluster.build import build_windows
-    from ..cluster.workers import hire
+    from ..cluster.hire import hire
     from ..trajectory.sources.common import counted
+    from ..trajectory.sources.options import ReadOptions, parse_columns, parse_zone
+
+    options = ReadOptions(
+        columns=parse_columns(columns, agent_column),
+        agent=agent,
+        zone=None if tz is None else parse_zone(tz),
+        missing=tuple(missing or ()),
+        scale=scale,
+        clamp=clamp,
+    )
 
     def say(text: str) -> None:
         typer.echo(text, err=True)
 
-    with hire(scheduler, workers=workers, memory=memory, say=say) as crew:
+    with hire(
+        scheduler, workers=workers, memory=memory, worker_timeout=worker_timeout, say=say
+    ) as crew:
         built = build_windows(
-            source, out, crew, window=window, stride=stride, part=part, name=name, scratch=scratch
-        )
+            source, out, crew, window=window, stride=stride, part=part, name=name,
+            scratch=scratch, options=options,
+        )  # fmt: skip
     if as_json:
         print_json(asdict(built))
         return
     typer.echo(
         f"{counted(built.windows, 'window')} of {counted(built.states, 'state')} and "
-        f"{counted(built.agents, 'agent')} in {counted(built.parts, 'file')}; "
-        f"{counted(built.null_rows, 'row')} had a NULL"
+        f"{counted(built.agents, 'agent')} in {counted(built.parts, 'file')}"
     )
+    for line in built.report.lines():
+        say(line)
     typer.echo(
         f"{counted(built.workers, 'worker')}, at most {built.peak_memory / 1e6:.0f} MB each; "
         f"{built.bytes_in / 1e6:.0f} MB read, {built.bytes_scratch / 1e6:.0f} MB sorted anew, "

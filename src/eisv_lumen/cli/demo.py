@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..core.extras import require
 from . import print_json
+from .options import Root
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -21,9 +23,7 @@ def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="A small fraction of the work, to see that it runs.")
     ] = False,
-    root: Annotated[
-        Path, typer.Option(help="The repository, whose Spaces and cards are published to OUT/hub.")
-    ] = Path(),
+    root: Root = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout.")
     ] = False,
@@ -33,14 +33,17 @@ def demo(
     A run that was killed goes on where it stood. Example: eisv-lumen demo --out demo-out
     """
     from ..demo import QUICK, DemoSize, run_demo
+    from ..hub.contents.context import default_root
     from .evaluate import show_report
 
+    require("train", "The demo")
+    require("publish", "The demo")
     size = QUICK if quick else DemoSize()
     report = run_demo(
         out,
         seed=seed,
         size=size,
-        root=root if (root / "spaces").is_dir() else None,
+        root=root or default_root(),
         say=lambda text: typer.echo(text, err=True),
     )
     if as_json:

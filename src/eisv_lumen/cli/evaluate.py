@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.outputs import check_result_folder, json_with
 from . import print_json
-from .options import Json
+from .frame import print_csv, print_markdown, print_table
+from .options import REPORT, Json
 
 if TYPE_CHECKING:
     from ..evaluation.report import EvalReport
@@ -22,9 +25,24 @@ app = typer.Typer(
 )
 
 
+def _reports_only(out: Path) -> Path:
+    """Refuse a folder that holds JSON files which are no reports: one may have a report's name."""
+    is_report = json_with(**REPORT)
+    foreign = [path.name for path in sorted(out.glob("*.json")) if not is_report(path)]
+    check_result_folder(out, foreign, lambda folder: False)
+    return out
+
+
+_WIDE = 140
+_NARROW = ("decoding", "mean coherence", "macro coherence", "perfect", "macro excess nats", "valid")
+"""Columns of a brief table on a terminal with fewer than `_WIDE` columns; --full has all."""
+
+
 @app.command()
 def law(
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("results/law"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the reports.", callback=_reports_only)
+    ] = Path("results/law"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the voice that learns.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +57,9 @@ def law(
 
 @app.command()
 def published(
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("results/published"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the reports.", callback=_reports_only)
+    ] = Path("results/published"),
     as_json: Json = False,
 ) -> None:
     """Write the study's published figures in the schema of our own reports.
@@ -54,11 +74,19 @@ def published(
     from ..study.facts import published_facts
     from ..study.published import published_reports
 
-    for name, content in (("facts", published_facts()), ("standing", standings())):
-        path = out.with_name("study") / f"{name}.json"
-        write_json(path, content)
-        typer.echo(f"wrote {path}", err=True)
-    _write(published_reports(), out, as_json)
+    folder = out.with_name("study")
+    beside = {f"{name}.json": content for name, content in (
+        ("facts", published_facts()), ("standing", standings())
+    )}  # fmt: skip
+    reports = published_reports()
+    check_result_folder(folder, beside, lambda found: all(
+        json_with(**dict.fromkeys(content, object))(found / name)
+        for name, content in beside.items() if (found / name).exists()
+    ))  # fmt: skip
+    for name, content in beside.items():
+        write_json(folder / name, content)
+        typer.echo(f"wrote {folder / name}", err=True)
+    _write(reports, out, as_json)
 
 
 @app.command()
@@ -91,7 +119,58 @@ def show(
             raise InputError(f"{report}: {error.args[0]}") from error
         if not rows:
             raise InputError(f"{report}: no metric {metric!r} by shape")
-        _print_table(f"{found.title}: {metric}", ("shape", *COLUMNS[2:]), rows)
+        print_table(f"{found.title}: {metric}", ("shape", *COLUMNS[2:]), rows)
+
+
+@app.command()
+def score(
+    answers: Annotated[
+        Path,
+        typer.Argument(
+            help="What a speaker said: JSON lines with answer (a whole answer, an expression, a "
+            "list of tokens) and shape (a name, a class code)."
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="The report to write (JSON).")] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="At which it was decoded; 0 is greedy.")
+    ] = 1.0,
+    top_k: Annotated[int, typer.Option(min=0, help="Its top-k; 0 keeps all.")] = 0,
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Its top-p; 1 keeps all.")] = 1.0,
+    target: Annotated[
+        str, typer.Option(help="The law to imitate: initial or learned.")
+    ] = "initial",
+    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Score answers that any speaker gave, from vLLM, an API or a person, like our own.
+
+    Example: eisv-lumen evaluate score predictions.jsonl --temperature 0.3 --out report.json
+    """
+    from ..core.files import check_file_place
+    from ..evaluation.answers import report_of_answers
+    from ..evaluation.report import Decoding, write_report
+
+    if out is not None:
+        check_file_place(out)
+    report = report_of_answers(
+        answers,
+        Decoding(temperature=temperature, top_k=top_k, top_p=top_p),
+        name=answers.stem,
+        title=title or answers.stem,
+        target=target,
+        command=f"eisv-lumen evaluate score {answers.name} --temperature {temperature:g} "
+        f"--top-k {top_k} --top-p {top_p:g} --target {target} --seed {seed}",
+        seed=seed,
+    )
+    if out is not None:
+        write_report(report, out)
+        typer.echo(f"wrote {out}", err=True)
+    if as_json:
+        print_json(report.model_dump(by_alias=True))
+    else:
+        show_report(report, full=True)
 
 
 @app.command()
@@ -101,11 +180,21 @@ def compare(
         str | None,
         typer.Option(help="The metric to compare; macro_coherence, or coherence, by default."),
     ] = None,
+    temperature: Annotated[
+        list[float] | None, typer.Option(help="Only decodings at this one; may be repeated.")
+    ] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="The largest value first.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: Json = False,
 ) -> None:
     """Set reports side by side under each decoding they share.
 
-    Example: eisv-lumen evaluate compare results/tiny results/law/imitator.json
+    For instance:
+
+      eisv-lumen evaluate compare results/tiny results/law/imitator.json
+
+      eisv-lumen evaluate compare results/tiny --temperature 0.3 --sort --markdown
     """
     from ..evaluation.report import gather_reports
     from ..evaluation.tables import metric_of_all
@@ -114,23 +203,35 @@ def compare(
     if skipped:
         typer.echo(f"skipped, not reports: {', '.join(map(str, skipped))}", err=True)
     metric = metric_of_all(found, metric)
-    rows: list[tuple[str, ...]] = []
-    plain = []
-    for report in found:
-        for result in report.results:
-            if (m := result.metrics.get(metric)) is not None:
-                interval = "" if m.low is None else f"{m.low:.3f} … {m.high:.3f}"
-                perfect = "" if m.perfect is None else f"{m.perfect:.3f}"
-                rows.append(
-                    (report.title, result.decoding.label, f"{m.value:.3f}", interval, perfect)
-                )
-                plain.append(
-                    {"report": report.name, "decoding": result.decoding.label} | m.model_dump()
-                )
+    chosen = [
+        (report, result.decoding, m)
+        for report in found
+        for result in report.results
+        if (m := result.metrics.get(metric)) is not None
+        and (not temperature or result.decoding.temperature in temperature)
+    ]
+    if sort:
+        chosen.sort(key=lambda row: -row[2].value)
+    rows = [
+        (
+            report.title,
+            decoding.label,
+            f"{m.value:.3f}",
+            "" if m.low is None else f"{m.low:.3f} … {m.high:.3f}",
+            "" if m.perfect is None else f"{m.perfect:.3f}",
+        )
+        for report, decoding, m in chosen
+    ]
+    header = ("report", "decoding", "value", "95 % interval", "perfect")
     if as_json:
+        plain = [{"report": r.name, "decoding": d.label} | m.model_dump() for r, d, m in chosen]
         print_json({"metric": metric, "rows": plain})
+    elif csv:
+        print_csv(header, rows)
+    elif markdown:
+        print_markdown(header, rows)
     else:
-        _print_table(metric, ("report", "decoding", "value", "95 % interval", "perfect"), rows)
+        print_table(metric, header, rows)
 
 
 @app.command()
@@ -179,7 +280,7 @@ def reproduce(
             for f in shown
         ]
         header = ("decoding", "metric", "shape", "reported", "found", "verdict")
-        _print_table(model, header, rows)
+        print_table(model, header, rows)
         typer.echo(
             f"\n{len(figures)} figures, by shape too: {counts['same']} the same, "
             f"{counts['within']} within their interval, {counts['differs']} differ"
@@ -194,9 +295,12 @@ def show_report(report: EvalReport, full: bool = False) -> None:
 
     title = f"{report.title} ({report.kind}; target: {report.target} law)"
     if full:
-        _print_table(title, COLUMNS, metric_rows(report))
+        print_table(title, COLUMNS, metric_rows(report))
     else:
-        _print_table(title, BRIEF_COLUMNS, brief_rows(report))
+        narrow = shutil.get_terminal_size().columns < _WIDE
+        shown = [BRIEF_COLUMNS.index(n) for n in _NARROW] if narrow else range(len(BRIEF_COLUMNS))
+        rows = [tuple(row[i] for i in shown) for row in brief_rows(report)]
+        print_table(title, [BRIEF_COLUMNS[i] for i in shown], rows, left=1)
     typer.echo()
     for gate in report.gates:
         verdict = "passed" if gate.passed else "failed"
@@ -204,20 +308,6 @@ def show_report(report: EvalReport, full: bool = False) -> None:
     typer.echo()
     for line in explain(report):
         typer.echo(f"- {line}")
-
-
-def _print_table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    import shutil
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=max(150, shutil.get_terminal_size().columns), highlight=False).print(table)
 
 
 def _write(reports: Mapping[str, EvalReport], out: Path, as_json: bool) -> None:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.extras import require
 from . import print_json
+from .frame import is_verbose
+from .options import Root
 
 if TYPE_CHECKING:
     from ..hub.publishing.plan import PlannedRepo, PublishPlan
@@ -29,7 +32,9 @@ class Place(StrEnum):
 
 @app.command()
 def publish(
-    to: Annotated[Place, typer.Option(help="A local folder, or the Hugging Face Hub.")],
+    to: Annotated[
+        Place, typer.Option(help="A local folder, or the Hugging Face Hub.", case_sensitive=False)
+    ],
     folder: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="The folder, with --to folder.")
     ] = None,
@@ -59,18 +64,22 @@ def publish(
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(help="Folder that `eisv-lumen demo` or `lvm train` has made."),
+        typer.Option(
+            help="Folder that `run`, `demo`, `data build --split`, `teacher train`, `student "
+            "distil` or `lvm train` has made; what it lacks is left out."
+        ),
     ] = None,
-    root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
+    root: Root = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print plan and outcome as one JSON object on stdout.")
     ] = False,
 ) -> None:
     """Lay everything out in a folder, or on the Hub: the same plan, the same bytes.
 
-    A plan is printed first. On the Hub each repo gets one commit and a tag; what it has already is
-    not sent again; what a human changed there is not overwritten. Killed or cut off, the same
-    command resumes. It logs in as `hf auth login` did.
+    A plan is printed first; with --verbose, file by file. On the Hub each repo gets one commit
+    and a tag; what it has already is not sent again; what a human changed there is not
+    overwritten. Killed or cut off, the same command resumes. It logs in as `hf auth login` did;
+    a --dry-run needs no login.
 
     For example:
 
@@ -85,12 +94,13 @@ def publish(
     from .. import __version__
     from ..core.errors import InputError
     from ..hub.contents.build import build_contents, left_out
-    from ..hub.contents.context import Material
+    from ..hub.contents.context import Material, default_root
     from ..hub.publishing.plan import make_plan
     from ..hub.publishing.publish import to_folder, to_hub
 
+    require("publish", "Publishing")
     _check(to, folder, namespace, private=private, create_pr=create_pr)
-    given = Material(root, namespace or "eisv-lumen", run)
+    given = Material(root or default_root(), namespace or "eisv-lumen", run)
     contents = build_contents(given, only or ())
     _tell_left_out({} if only else left_out(given))
     plan = make_plan(contents, version=__version__, tag=tag)
@@ -149,15 +159,15 @@ def _show(plan: PublishPlan) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"Plan: {plan.tag}")
-    table.add_column("file", overflow="fold")
-    table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("sha256", no_wrap=True)
+    table = Table(title=f"Plan: {plan.tag}", box=None)
+    table.add_column("repo", overflow="fold")
+    for name in ("files", "bytes", "sha256")[: 3 if is_verbose() else 2]:
+        table.add_column(name, justify="right", no_wrap=True)
     for repo in plan.repos:
-        table.add_row(Text(str(repo.name), style="bold"), f"{repo.size:,}", "")
-        for path, stamp in repo.stamps.items():
-            table.add_row(Text(f"  {path}"), f"{stamp.size:,}", stamp.sha256[:12])
-        table.add_section()
+        table.add_row(Text(str(repo.name)), f"{len(repo.stamps):,}", f"{repo.size:,}")
+        if is_verbose():
+            for path, stamp in repo.stamps.items():
+                table.add_row(Text(f"  {path}"), "", f"{stamp.size:,}", stamp.sha256[:12])
     _console().print(table)
 
 

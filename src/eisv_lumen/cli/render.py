@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..core.extras import require
 from . import print_json
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -15,7 +16,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def render(
-    root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
+    root: Annotated[
+        Path | None, typer.Option(help="The repository; by default the checkout, else this folder.")
+    ] = None,
     namespace: Annotated[
         str | None,
         typer.Option(help="Whose Space the posts link to. [eisv-lumen]"),
@@ -39,20 +42,23 @@ def render(
 
       eisv-lumen render --namespace NS --author USER
     """
+    require("publish", "Rendering")
     from ..hub.cards.front_matter import check_namespace
     from ..hub.cards.lvm_post import render_lvm_post
     from ..hub.cards.post import AUTHORS, NAMESPACE, render_post, space_of
     from ..hub.cards.render import render_readme, write_all
-    from ..hub.contents.context import check_root
+    from ..hub.contents.context import check_root, default_root
 
+    if root is None:
+        root = default_root() if (default_root() / "README.md.jinja").is_file() else Path()
     check_root(root)
     if namespace is not None:
         check_namespace(namespace)
-    authors = author or AUTHORS
+    authors, here = author or AUTHORS, namespace or NAMESPACE
     contents = {
         **render_readme(root),
-        **render_post(root, authors, space_of(namespace or NAMESPACE)),
-        **render_lvm_post(root, authors),
+        **render_post(root, authors, space_of(here), here),
+        **render_lvm_post(root, authors, space_of(here), here),
     }
     if check:
         stale = [

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from ..core.extras import require
 from . import print_json
-from .options import Json, Seed
+from .options import Json, Root, Seed
+from .reading import Reading, reads_states
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
+@reads_states
 def run(
     logs: Annotated[
         list[str],
@@ -37,10 +40,10 @@ def run(
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would be done, and for how long; do nothing.")
     ] = False,
-    root: Annotated[
-        Path, typer.Option(help="Folder with the Spaces and the cards' templates.")
-    ] = Path(),
+    root: Root = None,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Make everything from a log: dataset, teacher, report, student, and a publication in a folder.
 
@@ -54,25 +57,30 @@ def run(
       eisv-lumen run logs/2026-*.csv --out my-run --publish ada
     """
     from ..hub.cards.front_matter import check_namespace
+    from ..hub.contents.context import default_root
     from ..pipeline import Job
     from ..pipeline import plan as make_plan
     from ..pipeline import run as do
     from .evaluate import show_report
 
     check_namespace(publish)
+    if not plan:
+        require("train", "The main job")
+        require("publish", "The main job")
     job = Job(
         sources=tuple(logs),
         out=out,
+        reading=reading,
         recipe=recipe,
         seed=seed,
         size=_size(quick),
         command=_command(recipe, seed, quick),
         namespace=publish,
-        root=root if (root / "spaces").is_dir() else None,
+        root=root or default_root(),
         say=lambda text: typer.echo(text, err=True),
     )
     if plan:
-        found = make_plan(job, _rates(root))
+        found = make_plan(job, _rates(root or default_root()))
         print_json(found) if as_json else _show(found)
         return
     report = do(job)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..core.outputs import json_with
+from ..core.secrets import Address
 from . import print_json
+from .options import REPORT, Force, new_file, new_folder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,12 +19,26 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_STUDENT = "A student: its JSON file, or the folder that `student distil` wrote."
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def _is_student(folder: Path) -> bool:
+    """Whether a folder is what `distil` leaves, or left when it was killed."""
+    return (folder / "asked").is_dir() or json_with(sha256=str, student=dict)(
+        folder / "student.json"
+    )
 
 
 @app.command()
 def distil(
-    out: Annotated[Path, typer.Option(help="Folder for student.json, reader.py, distilled.json.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for student.json, reader.py, distilled.json.",
+            callback=new_folder(("student.json", "reader.py", "distilled.json"), _is_student),
+        ),
+    ],
     teacher: Annotated[Path | None, typer.Option(help="Folder that `teacher train` wrote.")] = None,
     law: Annotated[
         str | None,
@@ -41,11 +58,11 @@ def distil(
     ] = 32,
     steps: Annotated[int, typer.Option(min=1, help="Steps in which it is fitted.")] = 80_000,
     like: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Summaries (JSON lines) of windows that a blind student is to read: its teacher "
-            "is asked of others near them, too. Labels are not used; where there are ids, those "
-            "kept for evaluation (no multiples of 4) are left out."
+            help="Windows that a blind student is to read: its teacher is asked of others near "
+            "them, too. A log, windows (of a dataset with splits, train), or summaries (JSON "
+            "lines; ids that are no multiples of 4 are left out). Labels are not used."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of those windows.")] = 1_000_003,
@@ -57,7 +74,7 @@ def distil(
 
       eisv-lumen student distil --teacher runs/tiny-blind-summary --out runs/student
 
-      eisv-lumen student distil --teacher runs/tiny-blind-summary --like mine.jsonl --out runs/mine
+      eisv-lumen student distil --teacher runs/tiny-blind-summary --like anima.db --out runs/mine
 
       eisv-lumen student distil --law learned --out runs/student-law
     """
@@ -93,16 +110,22 @@ def distil(
 
 @app.command()
 def speak(
-    student: Annotated[Path, typer.Argument(help="A student (JSON).")],
+    student: Annotated[Path, typer.Argument(help=_STUDENT)],
     shape: Annotated[str | None, typer.Option(help="The shape of the window.")] = None,
     data: Annotated[
-        Path | None,
+        Address | None,
         typer.Option(
-            help="In place of a shape: summaries (JSON lines), or states (CSV, Parquet, "
-            "anima.db), of which the last `--window` are taken."
+            parser=Address,
+            metavar="SOURCE",
+            help="In place of a shape: summaries (JSON lines), windows (a file or folder of `data "
+            "build`, owner/name on the Hub), or a log, of which the last `--window` states are "
+            "taken.",
         ),
     ] = None,
-    window: Annotated[int, typer.Option(min=2, help="States in the window.")] = 20,
+    window: Annotated[
+        int | None,
+        typer.Option(min=2, help="States in the window [20]; of windows, the length to choose."),
+    ] = None,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     n: Annotated[
@@ -115,87 +138,106 @@ def speak(
 
       eisv-lumen student speak student.json --shape convergence --temperature 0.3 -n 5
 
-      eisv-lumen student speak student.json --data summaries.jsonl
-    """  # fmt: skip
+      eisv-lumen student speak runs/student --data anima.db
+    """
     import json
     import random
-    from typing import Any
 
     from ..core.errors import InputError
     from ..student.format import read_student
-    from ..student.inputs import windows_of_file
+    from ..student.inputs import spoken_of
 
     if (shape is None) == (data is None):
         raise InputError("give either --shape or --data")
     found = read_student(student)
     rng = random.Random(seed)
-    given: list[dict[str, Any]] = (
-        [{"shape": shape}] if data is None else windows_of_file(data, window)
-    )
+    given: list[dict[str, Any]] = [{"shape": shape}] if data is None else spoken_of(data, window)
     for number, row in enumerate(given, 1):
         for _ in range(n):
             try:
                 said = found.speak(**row, temperature=temperature, seed=rng)
             except ValueError as error:
-                place = student if data is None else f"{data}, window {number}"
+                place = str(student) if data is None else f"{data}, window {number}"
                 raise InputError(f"{place}: {error}") from error
             typer.echo(json.dumps({"tokens": said}))
 
 
 @app.command()
 def evaluate(
-    student: Annotated[Path, typer.Argument(help="A student (JSON).")],
+    student: Annotated[Path, typer.Argument(help=_STUDENT)],
     data: Annotated[
-        Path, typer.Option(help="Summaries with shapes (JSON lines): those kept for evaluation.")
+        Address,
+        typer.Option(
+            parser=Address,
+            metavar="SOURCE",
+            help="Windows with shapes: a log, windows (of a dataset with splits, test), or "
+            "summaries (JSON lines: those kept for evaluation).",
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="The report to write (JSON).")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The report to write (JSON).", callback=new_file(json_with(**REPORT))),
+    ],
     blind: Annotated[
         bool, typer.Option("--blind/--sighted", help="Whether the shape is kept from it.")
     ] = True,
+    window: Annotated[
+        int | None,
+        typer.Option(min=2, help="States in a window; by default, as the student was taught."),
+    ] = None,
     target: Annotated[
         str, typer.Option(help="The law to imitate: initial or learned.")
     ] = "initial",
+    replace: Force = False,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     as_json: _Json = False,
 ) -> None:
     """Score a student exactly, at T = 1, 0.7, 0.5, 0.3 and greedily; nothing is drawn.
 
-    Example: eisv-lumen student evaluate student.json --data summaries.jsonl --out report.json
+    For instance:
+
+      eisv-lumen student evaluate runs/student --data anima.db --out report.json
+
+      eisv-lumen student evaluate student.json --data summaries.jsonl --out report.json
     """
     from ..core.errors import InputError
     from ..core.files import check_file_place
     from ..evaluation.report import read_report, write_report
     from ..student.evaluate import exact_report
     from ..student.format import read_student, row_laws, summary_laws
-    from ..teacher.data.windows import facts_of_file
-    from ..trajectory.sources.summaries import for_fitting, read_summaries
+    from ..student.inputs import labelled
     from .evaluate import show_report
 
     if target not in ("initial", "learned"):
         raise InputError(f"--target {target}: use initial or learned")
     check_file_place(out)
     found = read_student(student)
-    kept = read_summaries(data)
-    kept = kept.take(~for_fitting(kept.id))
-    if not len(kept):
-        raise InputError(f"{data}: every id is a multiple of 4; none is kept for evaluation")
+    net = found.body.get("net") if blind else None
+    if blind and net is None:
+        raise InputError(f"{student}: reads no summaries; score it with --sighted")
+    given = labelled(data, net["n_states"] if net else (), window)
     import numpy as np
 
     spoken = (
-        summary_laws(found, kept.values, lambda i: f"{data}, id {kept.id[i]}")
+        summary_laws(found, given.summary, lambda i: given.places[i])
         if blind
-        else np.stack([law.pmf for law in row_laws(found)])[kept.shape]
+        else np.stack([law.pmf for law in row_laws(found)])[given.shape]
     )
+    name = given.facts["windows"]
+    near = _near_these(student, given.facts)
+    if near:
+        typer.echo(near, err=True)
     report = exact_report(
         spoken,
-        kept.shape,
+        given.shape,
         target,
         name=out.stem,
-        title=title or f"student, {'blind' if blind else 'sighted'}, on {data.name}",
+        title=title or f"student, {'blind' if blind else 'sighted'}, on {name}",
         # By name: where files lie on this machine is not for those who read the report.
-        command=f"eisv-lumen student evaluate {student.name} --data {data.name} --out {out.name} "
-        + ("--blind" if blind else "--sighted"),
-        data=facts_of_file(data),
+        command=f"eisv-lumen student evaluate {student.absolute().name} --data {name} "
+        f"--out {out.name} " + ("--blind" if blind else "--sighted"),
+        data=given.facts,
+        note=near,
     )
     write_report(report, out)
     report = read_report(out)  # as it is rounded there
@@ -203,3 +245,17 @@ def evaluate(
         print_json(report.model_dump(by_alias=True))
     else:
         show_report(report)
+
+
+def _near_these(student: Path, facts: dict[str, Any]) -> str:
+    """Say so where a student's teacher was asked near the very windows that it is scored on."""
+    from ..core.files import read_json
+
+    record = (student if student.is_dir() else student.parent) / "distilled.json"
+    like = read_json(record).get("like", {}) if record.is_file() else {}
+    if facts["windows"].endswith(".jsonl") or like.get("sha256") != facts["sha256"]:
+        return ""  # of summaries, those kept for evaluation were left out
+    return (
+        "Its teacher was asked near these very windows (their labels were not used); give others "
+        "for a figure of windows that it never saw."
+    )

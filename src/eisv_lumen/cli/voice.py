@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.outputs import json_with
 from . import print_json
+from .options import Force, new_file
 
 if TYPE_CHECKING:
     from ..expression.voice import Voice
@@ -98,10 +100,17 @@ def speak(
 
 @app.command()
 def learn(
-    out: Annotated[Path, typer.Option(help="Where to save the voice (JSON).")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Where to save the voice (JSON).",
+            callback=new_file(json_with(format="eisv-lumen-voice/1")),
+        ),
+    ],
     updates: Annotated[int, typer.Option(min=1, help="Feedback updates.")] = 21_449,
     seed: Annotated[int, typer.Option(min=0, help="Seed of shapes and draws.")] = 0,
     voice: _Voice = None,
+    replace: Force = False,
     as_json: _Json = False,
 ) -> None:
     """Let the voice learn from its own coherence over the published mix of shapes.

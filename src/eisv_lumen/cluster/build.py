@@ -10,18 +10,25 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+import numpy as np
+
 from ..core.errors import InputError
 from ..core.files import check_file_place, json_bytes
+from ..trajectory.sources.common import Report
 from ..trajectory.sources.governance import MIN_UPDATES
+from ..trajectory.sources.options import DEFAULT, ReadOptions
+from ..trajectory.sources.ordering import spacing_notes
+from ..trajectory.sources.values import check_share
 from ..trajectory.windows import STRIDE, WINDOW, count_windows
-from .arrange import Merge, Piece, arrange_chunk, in_order, merge_pieces, runs
+from .arrange import Arranged, Merge, Piece, arrange_chunk, in_order, merge_pieces, runs
 from .parts import plan_parts, write_part
+from .settle import Settled, check_agent, median_step, settle_piece, untouched
 from .states import Chunk, split_file
-from .storage import find, read_bytes, remove, save_json, scheme, sweep
+from .storage import File, find, read_bytes, remove, save_json, scheme, sweep
 from .workers import Crew
 
 __all__ = ["PART", "Built", "build_windows"]
@@ -37,15 +44,16 @@ _INDEX: Final = "windows.json"
 class Built:
     """What a run has made, and what it took.
 
-    `already`: parts that lay there from a run that was cut short. `bytes_scratch`: states written
-    anew because they were not in order, first by the chunk, then merged. `cpu_s` of all workers
-    and `wall_s` are in seconds, by stage.
+    `agents`: those with a window. `report`: what reading met with, as `read_states` counts it of
+    the same rows in one file. `already`: parts that lay there from a run that was cut short.
+    `bytes_scratch`: states written anew because they were not in order, first by the chunk, then
+    merged. `cpu_s` of all workers and `wall_s` are in seconds, by stage.
     """
 
     windows: int
     states: int
     agents: int
-    null_rows: int
+    report: Report
     parts: int
     already: int
     bytes_in: int
@@ -67,6 +75,7 @@ def build_windows(
     part: int = PART,
     name: str | None = None,
     scratch: str | None = None,
+    options: ReadOptions = DEFAULT,
     rows: int = 1 << 18,
 ) -> Built:
     """Cut states of any number of agents into windows, and label them.
@@ -75,8 +84,8 @@ def build_windows(
     ----------
     source
         A file, folder or pattern of states (`.parquet`) or of governance updates (`.jsonl`), by
-        any address that fsspec knows and all workers reach. Rows may come in any order; agents are
-        told apart by their column.
+        any address that fsspec knows and all workers reach. Rows may come in any order, and stand
+        in any file; agents are told apart by a column, or by a key in the path (`agent=ada/`).
     out
         Folder to write `part-….parquet`, `run.json` and `windows.json` to. A run that was cut short
         goes on. None of them names a folder of this machine.
@@ -93,38 +102,32 @@ def build_windows(
         Folder for states that have to be sorted, which all workers reach; by default a temporary
         one for processes of this machine, else one in `out`. It is removed at the end; the crew
         is told where it is and how large it may become.
+    options
+        How states are to be understood, as for `read_source`; `max_gap` is not for a cluster.
     rows
         States that a task reads, about.
 
     Raises
     ------
     InputError
-        The source cannot be read (the message names file, row and field), no series is as long as
-        a window, or `out` holds another run.
+        The source cannot be read (the message names file, row and field) or is refused as
+        `read_source` refuses it, no series is as long as a window, or `out` holds another run.
     """
     count_windows(0, window, stride)
     out = out.rstrip("/")
     if scheme(out) == "file":
         check_file_place(f"{out}/{_RUN}")
-    files = find(source, (".parquet", ".jsonl"))
-    kinds = {file.path.rpartition(".")[2] for file in files}
-    if len(kinds) > 1:
-        raise InputError(f"{source}: both .parquet and .jsonl; give files of one kind")
-    label = name or ("governance" if kinds == {"jsonl"} else _stem(source))
-    chunks = [
-        chunk
-        for found in crew.map(
-            "plan", _chunks_of, [(file.path, file.size, rows, rows << 8) for file in files]
-        )
-        for chunk in found
-    ]
+    files, updates = _files(source)
+    label = name or ("governance" if updates else _stem(source))
+    given = [((file.path, file.size), options, rows, rows << 8) for file in files]
+    chunks = [chunk for found in crew.map("plan", _chunks_of, given) for chunk in found]
     run = {
         "window": window,
         "stride": stride,
         "part": part,
         "source": label,
         "files": [{"name": f.name, "size": f.size, "key": f.key} for f in files],
-    }
+    } | ({} if options == DEFAULT else {"options": str(options)})
     _refuse_another(out, run)
     with _scratch_folder(scratch, out, crew) as aside:
         crew.say(
@@ -132,21 +135,15 @@ def build_windows(
             "in order; --scratch chooses another folder"
         )
         with _place(out, run):
-            tasks = [(i, chunk, aside) for i, chunk in enumerate(chunks)]
-            arranged = crew.map("arrange", arrange_chunk, tasks)
-            n_states = sum(a.rows - a.null_rows for a in arranged)
-            least = max(window, MIN_UPDATES if kinds == {"jsonl"} else window)
-            agents = {
-                agent: pieces
-                for agent, pieces in in_order(arranged).items()
-                if sum(map(len, pieces)) >= least
-            }
+            agents, report, n_states, written = _series(
+                source, chunks, rows, aside, crew, MIN_UPDATES if updates else 1, options
+            )
+            agents = {a: mine for a, mine in agents.items() if sum(map(len, mine)) >= window}
             if not agents:
                 raise InputError(
                     f"{source}: a window of {window} states is longer than every series, of "
                     f"{n_states} states in all: give more states or a shorter window"
                 )
-            agents, merged = _merged(agents, rows, aside, crew)
             parts = list(plan_parts(agents, out, label, window, stride, part))
         made = crew.map("label", write_part, parts)
     for broken in (m["file"] for m in made if m["broken"]):
@@ -159,6 +156,7 @@ def build_windows(
         "window": window,
         "stride": stride,
         "source": label,
+        "report": asdict(report),
         "parts": [{key: m[key] for key in ("file", "windows", "bytes", "sha256")} for m in made],
     }
     save_json(f"{out}/{_INDEX}", index)
@@ -166,8 +164,8 @@ def build_windows(
         windows=index["windows"],
         states=n_states,
         agents=len(agents),
-        null_rows=sum(a.null_rows for a in arranged),
-        bytes_scratch=merged + sum(a.rewritten for a in arranged),
+        report=report,
+        bytes_scratch=written,
         parts=len(made),
         already=sum(m["already"] for m in made),
         bytes_in=sum(file.size for file in files),
@@ -179,8 +177,96 @@ def build_windows(
     )
 
 
-def _chunks_of(task: tuple[str, int, int, int]) -> list[Chunk]:
+def _files(source: str) -> tuple[list[File], bool]:
+    """Return the files of a source, and whether they hold updates in place of states."""
+    files = find(source, (".parquet", ".jsonl"))
+    kinds = {file.path.rpartition(".")[2] for file in files}
+    if len(kinds) > 1:
+        raise InputError(f"{source}: both .parquet and .jsonl; give files of one kind")
+    return files, kinds == {"jsonl"}
+
+
+def _series(
+    source: str,
+    chunks: list[Chunk],
+    rows: int,
+    scratch: str,
+    crew: Crew,
+    fewest: int,
+    options: ReadOptions,
+) -> tuple[dict[str, list[Piece]], Report, int, int]:
+    """Put each agent's states in the order of time, as `sources.assemble` does.
+
+    Returns
+    -------
+    agents, report, states, written
+        Pieces of each agent with at least `fewest` states, none of which overlaps another in time;
+        what was met with; usable states of all agents; and bytes written anew.
+    """
+    tasks = [(i, chunk, scratch) for i, chunk in enumerate(chunks)]
+    arranged = crew.map("arrange", arrange_chunk, tasks)
+    everybody = in_order(arranged)
+    came = {a: mine for a, mine in everybody.items() if sum(map(len, mine)) >= fewest}
+    agents, merged = _merged(came, rows, scratch, crew)
+    settled = _settled(agents, scratch, crew)
+    orders = [
+        check_agent(
+            came[a], mine, f"{source}, agent {a}" if len(everybody) > 1 else source, options
+        )
+        for a, mine in settled.items()
+    ]
+    _check_shares(arranged, options)
+    kept = {a: [one.piece for one in mine] for a, mine in settled.items()}
+    total, nulls = sum(a.rows for a in arranged), sum(a.null_rows for a in arranged)
+    steps = [median_step(mine) for mine in kept.values()]
+    report = Report(
+        rows=total,
+        null_rows=nulls,
+        moved=sum(order.moved for order in orders),
+        clamped=sum(a.clamped for a in arranged),
+        agents=len(kept),
+        agents_dropped=len(everybody) - len(kept),
+        repeated=sum(order.repeated for order in orders),
+        same_time=sum(order.same_time for order in orders),
+        notes=(
+            *dict.fromkeys(note for chunk in chunks for note in chunk.notes),
+            *spacing_notes(np.array([float(np.median(steps))] if steps else []), options),
+        ),
+    )
+    written = merged + sum(a.rewritten for a in arranged)
+    written += sum(one.rewritten for mine in settled.values() for one in mine)
+    return kept, report, total - nulls, written
+
+
+def _chunks_of(task: tuple[tuple[str, int], ReadOptions, int, int]) -> list[Chunk]:
     return split_file(*task)
+
+
+def _check_shares(arranged: Sequence[Arranged], options: ReadOptions) -> None:
+    """Refuse a file of which too many values were clamped."""
+    shares: dict[str, tuple[int, int]] = {}
+    for one in arranged:
+        for place, (values, outside) in one.limited.items():
+            before = shares.get(place, (0, 0))
+            shares[place] = before[0] + values, before[1] + outside
+    for place, (values, outside) in shares.items():
+        check_share(outside, values, place, options)
+
+
+def _settled(agents: dict[str, list[Piece]], scratch: str, crew: Crew) -> dict[str, list[Settled]]:
+    """Return each agent's pieces without rows that stand there twice, and how they had come."""
+    known: dict[str, list[Settled | None]] = {}
+    tasks: list[tuple[int, Piece, int, str]] = []
+    for agent, pieces in agents.items():
+        at = 0
+        known[agent] = []
+        for piece in pieces:
+            known[agent].append(untouched(piece, at))
+            if known[agent][-1] is None:
+                tasks.append((len(tasks), piece, at, scratch))
+            at += len(piece)
+    made = iter(crew.map("settle", settle_piece, tasks) if tasks else [])
+    return {a: [one or next(made) for one in mine] for a, mine in known.items()}
 
 
 def _merged(

@@ -18,6 +18,7 @@ import pyarrow as pa
 from ..trajectory.dataset.metadata import with_cut_facts
 from ..trajectory.dataset.schema import table_from_windows
 from ..trajectory.series import Series, cut
+from ..trajectory.sources.options import ReadOptions
 from ..trajectory.windows import count_windows
 from .arrange import Piece
 from .states import read_rows
@@ -25,13 +26,15 @@ from .storage import read_bytes, save_table
 
 __all__ = ["Part", "Segment", "plan_parts", "write_part"]
 
+Slice = tuple[str, int, int, ReadOptions]
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Rows of one agent, in slices (path, start, stop), which its windows of a part cover."""
+    """Rows of one agent, in slices (path, start, stop, options), which windows of a part cover."""
 
     agent: str
-    slices: tuple[tuple[str, int, int], ...]
+    slices: tuple[Slice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,14 @@ def plan_parts(
         yield Part(f"{out}/part-{number:06d}.parquet", source, window, stride, tuple(segments))
 
 
-def _slices(pieces: Sequence[Piece], start: int, stop: int) -> tuple[tuple[str, int, int], ...]:
+def _slices(pieces: Sequence[Piece], start: int, stop: int) -> tuple[Slice, ...]:
     """Return where rows [start, stop) of an agent lie."""
     found = []
     at = 0
     for piece in pieces:
         a, b = max(start - at, 0), min(stop - at, len(piece))
         if a < b:
-            found.append((piece.path, piece.start + a, piece.start + b))
+            found.append((piece.path, piece.start + a, piece.start + b, piece.options))
         at += len(piece)
     return tuple(found)
 

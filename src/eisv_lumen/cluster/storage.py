@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
@@ -50,6 +50,9 @@ def scheme(address: str) -> str:
 def find(address: str, suffixes: tuple[str, ...]) -> list[File]:
     """Return the files that an address holds, in order of name.
 
+    Hidden ones are left alone, as copies that tools leave: whose name, or that of a folder below
+    the address, begins with a dot, an underscore or a tilde.
+
     Parameters
     ----------
     address
@@ -65,7 +68,10 @@ def find(address: str, suffixes: tuple[str, ...]) -> list[File]:
     fs, path = _filesystem(address)
     with in_words(address, "reached"):
         names = fs.glob(path) if "*" in path else _files_at(fs, path)
-        wanted = sorted(n for n in names if n.endswith(suffixes) and "/." not in n[len(path) :])
+        wanted = sorted(
+            (n for n in names if n.endswith(suffixes) and not _is_hidden(_within(path, n))),
+            key=lambda name: PurePosixPath(name).parts,
+        )
         found = [
             File(_address(fs, n), _within(path, n), int(fs.info(n)["size"]), str(fs.ukey(n)))
             for n in wanted
@@ -84,6 +90,10 @@ def _files_at(fs: Any, path: str) -> list[str]:
     except FileNotFoundError:
         return []
     return list(fs.find(path)) if kind == "directory" else [path]
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "_", "~")) for part in PurePosixPath(name).parts)
 
 
 def _within(searched: str, name: str) -> str:

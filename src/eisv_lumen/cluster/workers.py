@@ -1,21 +1,21 @@
-"""Who does the work: processes of this machine, or any Dask cluster by its address."""
+"""Workers of a Dask cluster, asked for results; what happens to them is said in words."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from ..core.errors import InputError
 
-__all__ = ["Crew", "hire"]
+__all__ = ["WORKER_TIMEOUT", "Crew", "no_worker"]
 
-_LEAST: Final = 256 << 20
-"""Bytes that a worker takes by itself, about."""
+WORKER_TIMEOUT: Final = 60.0
+"""How long to wait for a worker [s] while there is none."""
+_POLL: Final = 1.0
+"""Time [s] from one look at whether there are workers to the next."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,6 +33,8 @@ class Crew:
         Whether they are processes of this machine.
     say
         Told of progress.
+    worker_timeout
+        How long to wait for a worker [s] while there is none.
     cpu_s
         Processor time [s] that tasks took, by stage.
     wall_s
@@ -42,6 +44,7 @@ class Crew:
     client: Any
     is_here: bool
     say: Callable[[str], None]
+    worker_timeout: float = WORKER_TIMEOUT
     cpu_s: dict[str, float] = field(default_factory=dict)
     wall_s: dict[str, float] = field(default_factory=dict)
 
@@ -54,7 +57,8 @@ class Crew:
         Raises
         ------
         InputError
-            As a task raised it, or the workers of a task died again and again.
+            As a task raised it; the workers of a task died again and again; the scheduler is gone;
+            or for `worker_timeout` there was no worker.
         """
         from distributed import KilledWorker
 
@@ -64,7 +68,7 @@ class Crew:
         spent = 0.0
         try:
             for future in futures:
-                result, cpu = future.result()
+                result, cpu = self._result(stage, future)
                 results.append(result)
                 spent += cpu
                 if len(results) * 10 // len(futures) > (len(results) - 1) * 10 // len(futures):
@@ -75,10 +79,50 @@ class Crew:
                 "give each more (--memory), or smaller parts (--part)"
             ) from error
         finally:
-            self.client.cancel([f for f in futures if not f.done()])
+            if self.client.status == "running":
+                self.client.cancel([f for f in futures if not f.done()])
         self.cpu_s[stage] = self.cpu_s.get(stage, 0.0) + spent
         self.wall_s[stage] = self.wall_s.get(stage, 0.0) + time.perf_counter() - started
         return results
+
+    def _result(self, stage: str, future: Any) -> Any:
+        """Wait for a task's result, as long as there is somebody to do it."""
+        from distributed import CancelledError
+
+        alone_since = None
+        while not future.done():
+            try:
+                future.exception(timeout=_POLL)  # returned, where the task raised one
+            except TimeoutError:
+                if self._has_worker(stage):
+                    alone_since = None
+                    continue
+                if alone_since is None:
+                    alone_since = time.monotonic()
+                    self.say(f"{stage}: no worker is there; waiting {self.worker_timeout:g} s")
+                if time.monotonic() - alone_since >= self.worker_timeout:
+                    raise InputError(no_worker(self._address(), self.worker_timeout)) from None
+            except CancelledError as error:
+                self._lost(stage, error)
+        try:
+            return future.result()
+        except CancelledError as error:
+            self._lost(stage, error)
+
+    def _has_worker(self, stage: str) -> bool:
+        try:
+            return bool(self.client.scheduler_info(n_workers=1)["workers"])
+        except (OSError, RuntimeError, ValueError) as error:
+            self._lost(stage, error)
+
+    def _lost(self, stage: str, error: BaseException) -> NoReturn:
+        raise InputError(
+            f"{stage}: the scheduler {self._address()} went away; start it and its workers again, "
+            "and the same command goes on"
+        ) from error
+
+    def _address(self) -> str:
+        return str(self.client.scheduler.address)
 
     def size(self) -> int:
         """Return the number of workers."""
@@ -104,88 +148,9 @@ def _peak_memory() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-@contextmanager
-def hire(
-    scheduler: str | None = None,
-    *,
-    workers: int | None = None,
-    memory: str = "2GiB",
-    say: Callable[[str], None] = lambda text: None,
-) -> Iterator[Crew]:
-    """Start workers on this machine, or find those of a cluster.
-
-    Parameters
-    ----------
-    scheduler
-        Address of a Dask scheduler, as `tcp://host:8786`; None: processes of this machine, one
-        thread each.
-    workers
-        So many processes, as many as there are cores by default; no matter with a scheduler.
-    memory
-        Limit of a process, in Dask's words.
-    say
-        Told of progress.
-
-    Raises
-    ------
-    InputError
-        Dask is not installed, the scheduler's address or the limit cannot be read, or the
-        scheduler does not answer.
-    """
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise InputError(
-            "windows on a cluster need Dask: pip install 'eisv-lumen[cluster]'"
-        ) from error
-    if scheduler is not None:
-        _check_address(scheduler)
-        try:
-            client = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"scheduler {scheduler}: does not answer ({error}); start one with `dask scheduler`"
-            ) from error
-        with client:
-            yield Crew(client, False, say)
-        return
-    _check_memory(memory)
-    import logging
-
-    count = workers or os.cpu_count() or 1
-    with (
-        LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=count,
-            threads_per_worker=1,
-            memory_limit=memory,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
-    ):
-        yield Crew(client, True, say)
-
-
-def _check_address(scheduler: str) -> None:
-    """Refuse an address without a port here: a client made of one ends with a traceback."""
-    from distributed.comm.addressing import parse_address, parse_host_port
-
-    try:
-        protocol, place = parse_address(scheduler)
-        if protocol in ("tcp", "tls"):
-            parse_host_port(place)
-    except ValueError as error:
-        raise InputError(
-            f"scheduler {scheduler}: no address ({error}); write it as tcp://HOST:8786"
-        ) from error
-
-
-def _check_memory(memory: str) -> None:
-    from dask.utils import parse_bytes
-
-    try:
-        limit = parse_bytes(memory)
-    except ValueError as error:
-        raise InputError(f"memory {memory}: no amount of it; write it as 2GiB") from error
-    if limit < _LEAST:  # it would be killed as it starts, and started again, without end
-        raise InputError(f"memory {memory}: a process needs {_LEAST >> 20} MiB at least")
+def no_worker(scheduler: str, seconds: float) -> str:
+    """Say that there is no worker, and how to get one."""
+    return (
+        f"scheduler {scheduler}: no worker for {seconds:g} s; start one with `dask worker "
+        f"{scheduler}` where eisv-lumen[cluster] is installed, or wait longer (--worker-timeout)"
+    )

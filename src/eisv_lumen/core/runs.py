@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from filelock import FileLock, Timeout
+
 from .errors import InputError
 from .files import read_json, write_json
 
@@ -22,14 +24,17 @@ __all__ = [
     "CHECKPOINTS",
     "MODEL",
     "RECORD",
+    "RUN_NAMES",
     "STATE",
     "begin",
     "finished",
     "is_first",
+    "is_run",
     "last_checkpoint",
     "remove",
     "replacing",
     "weights_sha256",
+    "working_in",
 ]
 
 RECORD: Final = "training.json"
@@ -38,11 +43,24 @@ CHECKPOINTS: Final = "checkpoints"
 STATE: Final = "trainer_state.json"
 """Of a checkpoint; the last file that Trainer writes there."""
 _RUN: Final = "run.json"
+_LOCK: Final = ".lock"
+_PID: Final = ".pid"
+RUN_NAMES: Final = (_RUN, RECORD, MODEL, CHECKPOINTS, _LOCK, _PID)
+"""What a run writes to its folder."""
 
 
 def is_first() -> bool:
     """Return whether this process is the one that writes and reports; the only one is."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a training run's, finished or not."""
+    try:
+        run = json.loads((folder / _RUN).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(run, dict) and "recipe" in run
 
 
 def finished(folder: Path, run: dict[str, Any]) -> dict[str, Any] | None:
@@ -86,6 +104,43 @@ def begin(folder: Path, run: dict[str, Any], resume: bool) -> None:
         for name in (CHECKPOINTS, MODEL):
             remove(folder / name)
     write_json(folder / _RUN, run)
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder for the length of the block.
+
+    The operating system holds the lock, so it ends with the process, however that ends.
+
+    Raises
+    ------
+    InputError
+        Another run works in the folder, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / _LOCK, blocking=False)
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{folder}: another run works here (pid {_pid(folder)}); wait for it, or choose "
+            "another --out"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+    try:
+        (folder / _PID).write_text(str(os.getpid()), encoding="ascii")
+        yield
+    finally:
+        (folder / _PID).unlink(missing_ok=True)
+        lock.release()
+
+
+def _pid(folder: Path) -> str:
+    try:
+        return (folder / _PID).read_text("ascii").strip() or "unknown"
+    except (OSError, ValueError):
+        return "unknown"
 
 
 def last_checkpoint(folder: Path) -> Path | None:

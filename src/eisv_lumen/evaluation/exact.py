@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..expression.law import COHERENCE, ExpressionLaw
+from ..expression.law import ExpressionLaw
 from ..expression.vocabulary import REAL_MIX, SHAPES
 from .baselines import feedback, ignorant, initial, oracle, prompt_conditioned, random_speaker
 from .gates import go_no_go
-from .report import DecodedResult, Decoding, EvalReport, Metric, provenance
-from .scoring import DECODINGS, INHERITED
+from .metrics import law_rows
+from .report import DecodedResult, Decoding, EvalReport, provenance
+from .scoring import DECODINGS, INHERITED, score_laws
 
 __all__ = ["FINE_TEMPERATURES", "exact_reports", "exact_result"]
 
@@ -24,58 +25,13 @@ def exact_result(
 ) -> DecodedResult:
     """Return a speaker's exact scores under one decoding.
 
-    `coherence` is over the published mix of shapes, `macro_coherence` over balanced shapes;
-    `macro_excess_nats` is at T = 1 against `target`, elsewhere against `target` decoded alike.
+    Means are over the published mix of shapes, `macro_…` over shapes; excess nats are against
+    `target` decoded alike.
     """
     mix = np.array([REAL_MIX[shape] for shape in SHAPES])
-    mix /= mix.sum()
-
-    def decode(laws: Sequence[ExpressionLaw]) -> list[ExpressionLaw]:
-        top_k, top_p = decoding.top_k or 0, decoding.top_p or 1.0
-        return [law.tempered(decoding.temperature, top_k=top_k, top_p=top_p) for law in laws]
-
-    def coherences(laws: Sequence[ExpressionLaw]) -> np.ndarray:
-        return np.array([law.pmf @ c for law, c in zip(laws, COHERENCE, strict=True)])
-
-    spoken, wanted = decode(speaker), decode(target)
-    found, best, worst = coherences(spoken), coherences(wanted), coherences(random_speaker())
-    metrics = {
-        "coherence": Metric(
-            value=float(found @ mix),
-            floor=float(worst @ mix),
-            perfect=float(best @ mix),
-            ceiling=1.0,
-        ),
-        "macro_coherence": Metric(
-            value=float(found.mean()),
-            floor=float(worst.mean()),
-            perfect=float(best.mean()),
-            ceiling=1.0,
-        ),
-        "valid_rate": Metric(value=1.0, floor=1.0, perfect=1.0, ceiling=1.0),
-        "diversity": Metric(
-            value=ExpressionLaw.mixture(spoken).diversity(),
-            floor=0.0,
-            perfect=ExpressionLaw.mixture(wanted).diversity(),
-            ceiling=float(np.log(15)),
-        ),
-    }
-    excess = np.mean([law.divergence(said) for law, said in zip(wanted, spoken, strict=True)])
-    if np.isfinite(excess):
-        nothing = np.mean([a.divergence(b) for a, b in zip(wanted, ignorant(wanted), strict=True)])
-        metrics["macro_excess_nats"] = Metric(
-            value=float(excess), floor=float(nothing), perfect=0.0
-        )
-    per_shape = {
-        shape: {
-            "coherence": Metric(
-                value=float(found[i]), floor=float(worst[i]), perfect=float(best[i]), ceiling=1.0
-            ),
-            "entropy": Metric(value=spoken[i].entropy(), perfect=wanted[i].entropy()),
-        }
-        for i, shape in enumerate(SHAPES)
-    }
-    return DecodedResult(decoding=decoding, n=0, metrics=metrics, per_shape=per_shape)
+    return score_laws(
+        law_rows(speaker), np.arange(len(SHAPES)).astype(np.int8), target, decoding, mix=mix
+    )
 
 
 def exact_reports(seed: int = 0) -> dict[str, EvalReport]:

@@ -5,6 +5,7 @@ Every number that a card, the post, the README or the Space shows comes from suc
 
 from __future__ import annotations
 
+import html
 import importlib.metadata
 import os
 import platform
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..core.errors import InputError
+from ..core.extras import require
 from ..core.files import read_json, write_json
 
 __all__ = [
@@ -151,6 +153,60 @@ class EvalReport(_Model):
                 return result
         raise KeyError(f"{self.name}: no result at {wanted.label}")
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> EvalReport:
+        """Read a report; errors as for `read_report`."""
+        return read_report(path)
+
+    def to_pandas(self) -> Any:
+        """Return a data frame, one row per decoding and metric, and per shape where there are some.
+
+        Columns: report, decoding, temperature, top_k, top_p, metric, shape ("" for all), value,
+        low, high, floor, ceiling.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        require("datasets", "to_pandas")
+        import pandas
+
+        return pandas.DataFrame(self.rows())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of `to_pandas` as plain dictionaries."""
+        return [
+            {"report": self.name, "decoding": result.decoding.label,
+             **result.decoding.model_dump(), "metric": name, "shape": shape, **metric.model_dump()}
+            for result in self.results
+            for shape, metrics in [("", result.metrics), *result.per_shape.items()]
+            for name, metric in metrics.items()
+        ]  # fmt: skip
+
+    def __repr__(self) -> str:
+        decodings = ", ".join(result.decoding.label for result in self.results[:3])
+        more = f" and {len(self.results) - 3} more" if len(self.results) > 3 else ""
+        return f"EvalReport({self.title!r}, {self.kind}, {self.target} law; {decodings}{more})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Show a table in a notebook: the metrics of all shapes, one row per decoding."""
+        names = list(dict.fromkeys(name for r in self.results for name in r.metrics))
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in ("decoding", *names))
+        body = "".join(
+            f"<tr><td>{html.escape(r.decoding.label)}</td>"
+            + "".join(
+                f"<td>{r.metrics[n].value:.3f}</td>" if n in r.metrics else "<td></td>"
+                for n in names
+            )
+            + "</tr>"
+            for r in self.results
+        )
+        title = html.escape(f"{self.title} ({self.kind}; target: {self.target} law)")
+        return f"<table><caption>{title}</caption><tr>{head}</tr>{body}</table>"
+
 
 def installed_versions() -> dict[str, str]:
     """Return the versions of the libraries that a result depends on, without importing them."""
@@ -198,6 +254,8 @@ def read_report(path: str | os.PathLike[str]) -> EvalReport:
     """
     raw = read_json(path)
     schema = raw.get("schema_") if isinstance(raw, Mapping) else None
+    if schema is None:
+        raise InputError(f"{path}: not a report of an evaluation (it has no schema_)")
     if isinstance(schema, str) and schema in _OTHERS:
         raise InputError(f"{path}: {_OTHERS[schema]}")
     try:

@@ -1,34 +1,31 @@
-"""How a speaker is scored on windows whose shapes are known.
+"""How a speaker is scored on windows whose shapes are known: one computation for every speaker.
 
-The protocol sees plain columns: what was said of each window (its tokens and its pattern, or
-nothing where the output was not valid) and, where the speaker has probabilities, its excess nats
-of each window. Whatever a score could mean stands beside it: floor, perfect imitator, ceiling.
+What is known of a speaker is either one expression for each window, or its whole law of each; the
+metrics (`metrics.METRICS`) are the same. Whatever a score could mean stands beside it: floor,
+perfect imitator, ceiling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import InputError
-from ..expression.coherence import (
-    coherence,
-    entropy,
-    jensen_shannon,
-    percentile_interval,
-    resample_counts,
-)
-from ..expression.law import COHERENCE, EXPRESSIONS, ExpressionLaw
-from ..expression.vocabulary import PATTERNS, SHAPES, TOKENS, pattern_of, token_codes
-from .references import Column, Tempered
+from ..expression.coherence import percentile_interval, resample_counts
+from ..expression.intervals import macro_interval, mean_interval, t_quantile
+from ..expression.law import ExpressionLaw
+from ..expression.vocabulary import SHAPES
+from .metrics import METRICS, Measure, Said, Spoken, expected_divergence
+from .references import References, decode_rows
 from .report import DecodedResult, Decoding, Metric
 
-__all__ = ["DECODINGS", "INHERITED", "N_RESAMPLES", "Spoken", "score"]
+__all__ = ["DECODINGS", "INHERITED", "N_RESAMPLES", "Spoken", "score", "score_laws"]
 
 Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int8]
 Laws = Sequence[ExpressionLaw]
 
 DECODINGS = tuple(Decoding(temperature=t, top_k=0, top_p=1.0) for t in (1.0, 0.7, 0.5, 0.3, 0.0))
@@ -36,31 +33,11 @@ DECODINGS = tuple(Decoding(temperature=t, top_k=0, top_p=1.0) for t in (1.0, 0.7
 INHERITED = Decoding(temperature=0.3, top_k=20, top_p=0.95)
 """What the study's setting becomes with the nucleus of Qwen3's generation config."""
 N_RESAMPLES = 1000
-_N_DRAWS = 200
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """What a speaker said of n windows; an output that was not valid is None in both columns.
-
-    Attributes
-    ----------
-    tokens
-        Tokens of each expression, without tildes.
-    patterns
-        The pattern that each output states, one of `PATTERNS`.
-    """
-
-    tokens: Sequence[tuple[str, ...] | None]
-    patterns: Sequence[str | None]
-
-    def __len__(self) -> int:
-        return len(self.tokens)
 
 
 def score(
     spoken: Spoken,
-    shapes: npt.NDArray[np.int8],
+    shapes: Codes,
     laws: Laws,
     decoding: Decoding,
     *,
@@ -76,7 +53,7 @@ def score(
     shapes : ndarray, shape (n,), int8
         Positions in `SHAPES` of the windows' true shapes.
     laws
-        The nine laws that the speaker should imitate.
+        The laws that the speaker should imitate, one for each shape.
     decoding
         How it was decoded; the references are decoded alike.
     excess_nats : array_like, shape (n,), optional
@@ -87,9 +64,7 @@ def score(
     Returns
     -------
     DecodedResult
-        Metrics `coherence`, `macro_coherence`, `valid_rate`, `pattern_accuracy`, `diversity`
-        [nats], `pattern_divergence` and `token_divergence` [nats, Jensen–Shannon, mean over
-        shapes] and, where given, `excess_nats` and `macro_excess_nats`.
+        All of `METRICS` that expressions have; means over shapes are called `macro_…`.
 
     Raises
     ------
@@ -99,142 +74,226 @@ def score(
     n = len(spoken)
     if n == 0 or len(shapes) != n:
         raise InputError(f"{n} outputs for {len(shapes)} windows: give one output for each window")
-    tempered = Tempered(laws, decoding)
-    present = np.unique(shapes)
-    weights = np.bincount(shapes, minlength=len(SHAPES)) / n
-    counts = resample_counts(shapes, N_RESAMPLES, seed)
-    valid = np.array([tokens is not None for tokens in spoken.tokens])
-    said = [tokens or () for tokens in spoken.tokens]
-    coherent = coherence(said, [SHAPES[code] for code in shapes])
-    hit = _pattern_hits(spoken.patterns, shapes, laws)
+    references = References(laws, decoding)
+    excess = None if excess_nats is None else np.asarray(excess_nats, dtype=np.float64)
+    said = Said(
+        shapes, references.target, references.wanted, words=spoken, excess=excess,
+        greedy=decoding.temperature == 0, seed=seed,
+    )  # fmt: skip
+    return _result(said, references, decoding, resample_counts(shapes, N_RESAMPLES, seed), None)
 
-    def means(values: Floats, of: Callable[[Laws], Floats], ceiling: Floats) -> Column:
-        return Column(
-            values, of(tempered.random), of(tempered.imitator), np.broadcast_to(ceiling, 9)
-        )
 
-    columns = {
-        "coherence": means(coherent, _coherences, np.ones(9)),
-        "valid_rate": means(valid.astype(float), lambda laws: np.ones(9), np.ones(9)),
-        "pattern_accuracy": means(
-            hit,
-            lambda spoken_laws: _agreement(spoken_laws, laws),
-            np.array([law.pattern_pmf().max() for law in laws]),
-        ),
-    }
-    if excess_nats is not None:
-        values = np.asarray(excess_nats, dtype=np.float64)
-        columns["excess_nats"] = Column(values, tempered.ignorance(weights), np.zeros(9), None)
+def score_laws(
+    pmf: Floats,
+    shapes: Codes,
+    laws: Laws,
+    decoding: Decoding,
+    *,
+    teacher: Floats | None = None,
+    mix: Floats | None = None,
+    seed: int = 0,
+) -> DecodedResult:
+    """Score a speaker's whole law of each window: nothing is drawn.
+
+    Parameters
+    ----------
+    pmf : ndarray, shape (n, 2970)
+        The speaker's law of each window before decoding, each row summing to 1.
+    shapes, laws, decoding, seed
+        As for `score`.
+    teacher : ndarray, shape (n, 2970), optional
+        The law of the speaker's teacher, where that is known; rows are normalised.
+    mix : ndarray, shape (n,), optional
+        How often each of the windows occurs. They are then all that there is, not a sample: there
+        are no intervals, and `n` of the result is 0.
+
+    Returns
+    -------
+    DecodedResult
+        All of `METRICS` that laws have; means over shapes are called `macro_…`.
+
+    Raises
+    ------
+    InputError
+        There are no windows, or lengths differ.
+    """
+    n = len(pmf)
+    if n == 0 or len(shapes) != n or (teacher is not None and len(teacher) != n):
+        raise InputError(f"{n} laws for {len(shapes)} windows: give one for each")
+    references = References(laws, decoding)
+    taught = None
+    if teacher is not None:
+        taught = decode_rows(teacher / teacher.sum(1, keepdims=True), decoding)
+    said = Said(
+        shapes, references.target, references.wanted, pmf=decode_rows(pmf, decoding),
+        teacher=taught, greedy=decoding.temperature == 0 and mix is None, seed=seed,
+    )  # fmt: skip
+    resampled = None if mix is not None else resample_counts(shapes, N_RESAMPLES, seed)
+    return _result(said, references, decoding, resampled, mix)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """Windows and their weights: what all metrics of one result share."""
+
+    said: Said
+    references: References
+    resampled: npt.NDArray[np.float32] | None
+    each: Floats  # weight of each window in the mean over all, (n,)
+    even: Floats  # in the mean over shapes
+    mix: Floats  # share of each shape among the windows, (shapes,)
+    present: Codes
+
+
+def _result(
+    said: Said,
+    references: References,
+    decoding: Decoding,
+    resampled: npt.NDArray[np.float32] | None,
+    mix: Floats | None,
+) -> DecodedResult:
+    n = len(said.shapes)
+    each = np.full(n, 1 / n) if mix is None else mix / mix.sum()
+    present, count = np.unique(said.shapes, return_counts=True)
+    even = 1 / (present.size * count[np.searchsorted(present, said.shapes)])
+    shares = np.bincount(said.shapes, each, minlength=len(SHAPES)).astype(np.float64)
+    scene = _Scene(said, references, resampled, each, even, shares, present)
     metrics: dict[str, Metric] = {}
     per_shape: dict[str, dict[str, Metric]] = {SHAPES[code]: {} for code in present}
-    for name, column in columns.items():
-        metrics[name] = column.pooled(counts, weights)
-        shaped = {code: column.of_shape(shapes, counts, code) for code in present}
-        for code, (metric, _) in shaped.items():
-            per_shape[SHAPES[code]][name] = metric
-        if name in ("coherence", "excess_nats"):
-            own = column
-            if name == "excess_nats":
-                even = np.isin(np.arange(len(SHAPES)), present) / len(present)
-                own = Column(column.values, tempered.ignorance(even), column.perfect, None)
-            metrics[f"macro_{name}"] = own.macro(shaped, present)
-    for name, table, rows, of_law in (
-        ("pattern", _one_hot(spoken.patterns), _PATTERN_ROWS, ExpressionLaw.pattern_pmf),
-        ("token", _token_counts(said), _TOKEN_ROWS, ExpressionLaw.token_pmf),
-    ):
-        metrics[f"{name}_divergence"] = _divergence(
-            table, rows, shapes, counts, present, tempered, of_law, seed
-        )
-    metrics["diversity"] = _diversity(_token_counts(said), counts, tempered, weights)
-    return DecodedResult(decoding=decoding, n=n, metrics=metrics, per_shape=per_shape)
+    for measure in METRICS:
+        if measure.pooled is not None:
+            metrics[measure.name] = _statistic(measure, scene)
+        elif measure.certain is not None and said.words is None:
+            sure = measure.certain
+            metrics[measure.name] = Metric(value=sure, floor=sure, perfect=sure, ceiling=sure)
+        else:
+            _means(measure, scene, metrics, per_shape)
+    per_shape = {shape: found for shape, found in per_shape.items() if found}
+    number = n if mix is None else 0
+    return DecodedResult(decoding=decoding, n=number, metrics=metrics, per_shape=per_shape)
 
 
-def _coherences(laws: Laws) -> Floats:
-    return np.array([law.pmf @ scores for law, scores in zip(laws, COHERENCE, strict=True)])
+def _means(
+    measure: Measure,
+    scene: _Scene,
+    metrics: dict[str, Metric],
+    per_shape: dict[str, dict[str, Metric]],
+) -> None:
+    """Write a metric's mean over windows, over shapes, and of each shape."""
+    said = scene.said
+    assert measure.values is not None
+    values = measure.values(said)
+    if values is None:
+        return
+    if measure.over_all:
+        metrics[measure.name] = _mean(measure, scene, values, scene.each, scene.mix)
+    if measure.macro:
+        share = np.isin(np.arange(len(SHAPES)), scene.present) / scene.present.size
+        metrics[f"macro_{measure.name}"] = _mean(measure, scene, values, scene.even, share)
+    for code in scene.present:
+        alone = np.eye(len(SHAPES))[code]
+        members = said.shapes == code
+        found = _mean(measure, scene, values, members / members.sum(), alone)
+        per_shape[SHAPES[code]][measure.name] = found
 
 
-def _agreement(spoken: Laws, laws: Laws) -> Floats:
-    """Probability that two draws, one of each law of a shape, have the same pattern."""
-    return np.array([a.pattern_pmf() @ b.pattern_pmf() for a, b in zip(spoken, laws, strict=True)])
-
-
-def _pattern_hits(
-    patterns: Sequence[str | None], shapes: npt.NDArray[np.int8], laws: Laws
-) -> Floats:
-    """Probability that a fresh draw of the law has the pattern that was stated."""
-    table = np.stack([law.pattern_pmf() for law in laws])
-    return np.asarray((_one_hot(patterns) * table[shapes]).sum(1))
-
-
-def _one_hot(patterns: Sequence[str | None]) -> Floats:
-    codes = np.array([-1 if p is None else PATTERNS.index(p) for p in patterns])
-    return np.asarray(codes[:, None] == np.arange(len(PATTERNS)), dtype=np.float64)
-
-
-def _token_counts(said: Sequence[tuple[str, ...]]) -> Floats:
-    counts = np.zeros((len(said), len(TOKENS)))
-    for row, tokens in zip(counts, said, strict=True):
-        np.add.at(row, token_codes(tokens), 1.0)
-    return counts
-
-
-def _divergence(
-    table: Floats,
-    rows: Floats,
-    shapes: npt.NDArray[np.int8],
-    counts: npt.NDArray[np.float32],
-    present: npt.NDArray[np.int8],
-    tempered: Tempered,
-    of_law: Callable[[ExpressionLaw], Floats],
-    seed: int,
-) -> Metric:
-    """Jensen–Shannon divergence from the decoded law, shape by shape, averaged over shapes.
-
-    A finite sample of the law itself is off the law; `perfect` is what as many draws of it get.
-    """
-    rng = np.random.default_rng(seed)
-    value = floor = perfect = 0.0
-    resampled = np.zeros(len(counts))
-    k = present.size
-    for code in present:
-        members = np.flatnonzero(shapes == code)
-        wanted = of_law(tempered.imitator[code])
-        value += float(jensen_shannon(_normalised(table[members].sum(0)), wanted)) / k
-        resampled += jensen_shannon(_normalised(counts[:, members] @ table[members]), wanted) / k
-        floor += float(jensen_shannon(of_law(tempered.random[code]), wanted)) / k
-        draws = rng.multinomial(members.size, tempered.imitator[code].pmf, _N_DRAWS)
-        perfect += float(jensen_shannon(_normalised(draws @ rows), wanted).mean()) / k
-    low, high = _centred(resampled, value)
-    return Metric(value=value, low=low, high=high, floor=floor, perfect=perfect, ceiling=0.0)
-
-
-def _diversity(
-    table: Floats, counts: npt.NDArray[np.float32], tempered: Tempered, weights: Floats
-) -> Metric:
-    """Entropy [nats] of all tokens spoken; the references speak of the same mix of shapes."""
-    value = float(entropy(_normalised(table.sum(0))))
-    low, high = _centred(entropy(_normalised(counts @ table)), value)
+def _mean(measure: Measure, scene: _Scene, values: Floats, weight: Floats, share: Floats) -> Metric:
+    """Average over windows by `weight` (n,), the references by `share` (shapes,)."""
+    low, high = _interval(measure, scene, values, weight)
+    floor: Floats | None = None
+    if measure.floor == "random":
+        floor = _of(measure, scene.said, scene.references.random)
+    elif measure.floor == "ignorant":
+        # Of one shape alone the best that reads nothing is that of all windows.
+        floor = scene.references.ignorance(scene.mix if share.max() == 1 else share)
+    elif isinstance(measure.floor, float):
+        floor = np.full(len(SHAPES), measure.floor)
+    perfect = _of(measure, scene.said, scene.references.wanted) if measure.perfect else None
+    ceiling = measure.ceiling(scene.said) if callable(measure.ceiling) else measure.ceiling
     return Metric(
-        value=value,
+        value=_average(values, weight),
         low=low,
         high=high,
-        floor=0.0,
-        perfect=ExpressionLaw.mixture(tempered.imitator, weights).diversity(),
-        ceiling=float(np.log(len(TOKENS))),
+        floor=None if floor is None else _average(floor, share),
+        perfect=None if perfect is None else _average(perfect, share),
+        ceiling=_average(ceiling, share) if isinstance(ceiling, np.ndarray) else ceiling,
     )
 
 
-def _centred(resampled: Floats, value: float) -> tuple[float, float]:
-    """Percentile interval less the bootstrap's bias: resampling inflates a divergence."""
+def _interval(
+    measure: Measure, scene: _Scene, values: Floats, weight: Floats
+) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of a mean over windows, none where they are no sample."""
+    if scene.resampled is None:
+        return None, None
+    said, chosen = scene.said, weight > 0
+    x, strata = values[chosen], said.shapes[chosen]
+    present, index = np.unique(strata, return_inverse=True)
+    shares = bool(np.isin(x, (0.0, 1.0)).all()) and weight is scene.each
+    if said.words is None and np.ptp(x) == 0:  # a law that is the same for all of them
+        found = float(x[0]), float(x[0])
+    elif present.size == 1 or shares:
+        found = mean_interval(x, bounds=measure.bounds, seed=said.seed)
+    else:
+        found = macro_interval(
+            x, strata, weights=np.bincount(index, weight[chosen]), bounds=measure.bounds
+        )
+    low, high = found
+    return (low, high) if np.isfinite(low) and np.isfinite(high) else (None, None)
+
+
+def _average(values: Floats, weights: Floats) -> float:
+    """Return the weighted mean; of values that are all one number, that number to the last bit."""
+    w = weights / weights.max()
+    return float((w * values).sum() / w.sum())
+
+
+def _of(measure: Measure, said: Said, laws: Floats) -> Floats | None:
+    """Return what a speaker with one law for each shape gets of each shape."""
+    assert measure.values is not None
+    return measure.values(said.of_laws(laws))
+
+
+def _statistic(measure: Measure, scene: _Scene) -> Metric:
+    """Return a statistic of all windows together; the references speak of the same mix.
+
+    Where the windows are no sample, they are one of each shape, and count alike.
+    """
+    said, references = scene.said, scene.references
+    assert measure.pooled is not None
+    weights, mix = scene.each, scene.mix
+    if scene.resampled is None:
+        weights, mix = scene.even, np.isin(np.arange(len(SHAPES)), scene.present) / 1.0
+    value = float(measure.pooled(said, weights[None])[0])
+    low = high = None
+    if scene.resampled is not None:
+        low, high = _centred(
+            measure.pooled(said, scene.resampled.astype(np.float64)), value, len(said.shapes)
+        )
+    floor = measure.floor
+    if floor == "random":
+        floor = _of_present(measure, said.of_laws(references.random), scene.present)
+    if measure.name.endswith("divergence"):
+        perfect = expected_divergence(measure, said)
+    else:
+        perfect = float(measure.pooled(said.of_laws(references.wanted), mix[None])[0])
+    ceiling = measure.ceiling
+    assert not isinstance(floor, str) and not callable(ceiling)
+    return Metric(value=value, low=low, high=high, floor=floor, perfect=perfect, ceiling=ceiling)
+
+
+def _of_present(measure: Measure, said: Said, present: Codes) -> float:
+    """Return the statistic of the shapes that are present alone, each heard once."""
+    assert measure.pooled is not None and said.pmf is not None
+    chosen = replace(said, shapes=said.shapes[present], pmf=said.pmf[present])
+    return float(measure.pooled(chosen, np.ones((1, len(present))))[0])
+
+
+def _centred(resampled: Floats, value: float, n: int) -> tuple[float, float]:
+    """Percentile interval less the bootstrap's bias, no narrower than Student's.
+
+    Resampling inflates a divergence, and few windows have too little spread.
+    """
     low, high = percentile_interval(resampled - resampled.mean() + value)
-    return max(low, 0.0), high
-
-
-def _normalised(counts: npt.NDArray[np.floating]) -> Floats:
-    total = counts.sum(-1, keepdims=True)
-    return np.asarray(counts / np.maximum(total, 1e-300), dtype=np.float64)
-
-
-# What each expression of the support adds to a table of patterns, of tokens.
-_PATTERN_ROWS = _one_hot([pattern_of(expression) for expression in EXPRESSIONS])
-_TOKEN_ROWS = _token_counts(EXPRESSIONS)
+    half = t_quantile(0.95, n - 1) * float(resampled.std())
+    return max(min(low, value - half), 0.0), max(high, value + half)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.errors import InputError
+from .metrics import listed, titles
 from .report import DecodedResult, EvalReport, Metric
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "COLUMNS",
     "brief_rows",
     "explain",
+    "listed_cells",
     "metric_of_all",
     "metric_rows",
     "shape_rows",
@@ -19,22 +21,10 @@ __all__ = [
 
 BRIEF_COLUMNS = (
     "decoding", "mean coherence", "macro coherence", "perfect", "random", "macro excess nats",
-    "reads nothing", "valid", "diversity", "perfect",
+    "reads nothing", "valid", "diversity", "perfect", *listed().values(),
 )  # fmt: skip
 
 COLUMNS = ("decoding", "metric", "value", "95 % interval", "floor", "perfect", "ceiling")
-
-_UNITS = {
-    "coherence": "coherence",
-    "macro_coherence": "coherence, mean over shapes",
-    "valid_rate": "valid rate",
-    "pattern_accuracy": "pattern accuracy",
-    "diversity": "token diversity [nats]",
-    "excess_nats": "excess nats",
-    "macro_excess_nats": "excess nats, mean over shapes",
-    "pattern_divergence": "pattern divergence [nats]",
-    "token_divergence": "token divergence [nats]",
-}
 
 
 def metric_of_all(reports: Sequence[EvalReport], wanted: str | None) -> str:
@@ -88,18 +78,26 @@ def brief_rows(report: EvalReport) -> list[tuple[str, ...]]:
                 "" if valid is None else _number(valid.value, 3),
                 "" if diversity is None else _number(diversity.value, 3),
                 "" if diversity is None else _number(diversity.perfect, 3),
+                *listed_cells(result),
             )
         )
     return rows
 
 
+def listed_cells(result: DecodedResult) -> list[str]:
+    """Return value and interval of each of `metrics.listed`; "" where it was not measured."""
+    found = (result.metrics.get(name) for name in listed())
+    return ["" if metric is None else _with_interval(metric) for metric in found]
+
+
 def metric_rows(report: EvalReport) -> list[tuple[str, ...]]:
     """Return a row for each decoding and metric; the columns are `COLUMNS`."""
     rows: list[tuple[str, ...]] = []
+    names = titles()
     for result in report.results:
         label = result.decoding.label
         for name, metric in result.metrics.items():
-            rows.append((label, _UNITS.get(name, name), *_cells(metric)))
+            rows.append((label, names.get(name, name), *_cells(metric)))
             label = ""
     return rows
 
@@ -149,18 +147,21 @@ def explain(report: EvalReport) -> list[str]:
 
 
 def _cells(metric: Metric) -> tuple[str, str, str, str, str]:
-    interval = (
-        "" if metric.low is None or metric.high is None else f"{metric.low:.4f} … {metric.high:.4f}"
-    )
+    interval = "" if _no_interval(metric) else f"{metric.low:.4f} … {metric.high:.4f}"
     rest = (_number(x) for x in (metric.floor, metric.perfect, metric.ceiling))
     floor, perfect, ceiling = rest
     return f"{metric.value:.4f}", interval, floor, perfect, ceiling
 
 
 def _with_interval(metric: Metric) -> str:
-    if metric.low is None or metric.high is None:
+    if _no_interval(metric):
         return f"{metric.value:.3f}"
     return f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}]"
+
+
+def _no_interval(metric: Metric) -> bool:
+    """Say whether there is no interval; one of no width says that nothing varied, not certainty."""
+    return metric.low is None or metric.high is None or metric.low == metric.high
 
 
 def _number(value: float | None, digits: int = 4) -> str:

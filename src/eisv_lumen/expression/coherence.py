@@ -1,4 +1,4 @@
-"""Pure functions that score expressions: coherence, diversity, divergence, intervals.
+"""Pure functions that score expressions: coherence, diversity, divergence.
 
 NumPy and this folder alone: the published metric is made of these files.
 """
@@ -8,97 +8,149 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import repeat
+from operator import index as as_index
 
 import numpy as np
 import numpy.typing as npt
 
+from .answer import Parsed, is_answer, parse
 from .law import COHERENCE, EXPRESSIONS
 from .vocabulary import AFFINE_TOKENS, SHAPES, TOKENS, strip_tildes
 
 __all__ = [
-    "bootstrap_interval",
     "coherence",
     "entropy",
     "is_valid",
     "jensen_shannon",
     "percentile_interval",
     "resample_counts",
+    "shape_codes",
     "split_tokens",
     "token_pmf",
 ]
 
 Floats = npt.NDArray[np.float64]
 Expression = str | Sequence[str]
+Shape = str | int
+"""The name of a shape, or its code."""
 
 _INDEX = {expression: i for i, expression in enumerate(EXPRESSIONS)}
 _SHAPE_CODE = {shape: code for code, shape in enumerate(SHAPES)}
 
 
 def split_tokens(expression: Expression) -> tuple[str, ...]:
-    """Return the tokens of an expression, without tildes.
+    r"""Return the tokens of an expression, without tildes.
 
     Parameters
     ----------
     expression
-        A string with spaces between the tokens, or the tokens; with tildes or without.
+        A string with spaces between the tokens, or the tokens; with tildes or without. Or a whole
+        answer of three lines (see `answer.parse`), which has no tokens where it is not valid.
 
     Raises
     ------
     ValueError
-        It is neither.
+        It is none of these.
 
     Examples
     --------
     >>> split_tokens("~warmth~ ~return~")
     ('warmth', 'return')
+    >>> split_tokens("EISV_TOKENS: ~warmth~\nLUMEN_TOKENS: warm\nPATTERN: SINGLE")
+    ('warmth',)
     """
+    if isinstance(expression, str) and is_answer(expression):
+        parsed = parse(expression)
+        return parsed.tokens if isinstance(parsed, Parsed) else ()
     try:
         tokens = tuple(expression.split() if isinstance(expression, str) else expression)
         "".join(tokens)  # all are texts
     except TypeError:
         raise ValueError(
-            f"{expression!r} is no expression: give a string such as '~warmth~ ~return~', or a "
-            "list of tokens"
+            f"{expression!r} is no expression: give a string such as '~warmth~ ~return~', a "
+            "list of tokens, or a whole answer with its line EISV_TOKENS"
         ) from None
     return tuple(map(strip_tildes, tokens))
 
 
-def coherence(expressions: Iterable[Expression], shapes: str | Sequence[str]) -> Floats:
+def shape_codes(shapes: Shape | Iterable[Shape], n: int) -> npt.NDArray[np.intp]:
+    """Return the codes of n shapes, which are given by name or by code.
+
+    Parameters
+    ----------
+    shapes
+        One for all, or n of them: names, class codes from 0 to 8, or both.
+    n
+        How many there must be.
+
+    Raises
+    ------
+    ValueError
+        One is unknown, or there are more or fewer than n.
+
+    Examples
+    --------
+    >>> shape_codes(["convergence", 0], 2).tolist()
+    [8, 0]
+    """
+    one = isinstance(shapes, str) or not isinstance(shapes, Iterable)
+    given: list[Shape] = [shapes] if one else list(shapes)  # type: ignore[arg-type, list-item]
+    codes = [_code(shape) for shape in given]
+    unknown = [shape for shape, code in zip(given, codes, strict=True) if code is None]
+    if unknown:
+        raise ValueError(
+            f"unknown shapes {unknown[:3]}: use {', '.join(SHAPES)}, or their codes from 0 to "
+            f"{len(SHAPES) - 1}"
+        )
+    if one:
+        return np.full(n, codes[0], np.intp)
+    if len(codes) != n:
+        raise ValueError(f"{n} expressions, but {len(codes)} shapes: give one shape for each")
+    return np.array(codes, np.intp)
+
+
+def _code(shape: Shape) -> int | None:
+    if isinstance(shape, str):
+        return _SHAPE_CODE.get(shape)
+    try:
+        code = as_index(shape)
+    except TypeError:
+        return None
+    return code if 0 <= code < len(SHAPES) and not isinstance(shape, bool) else None
+
+
+def coherence(expressions: Iterable[Expression], shapes: Shape | Iterable[Shape]) -> Floats:
     """Score expressions: affine tokens / all tokens, with repetition (`reference/eisv.md` §4).
 
     Parameters
     ----------
     expressions
-        n expressions: strings, or sequences of tokens; with tildes or without.
+        n expressions, each as `split_tokens` takes it: forms may be mixed.
     shapes
-        The shape that each was meant for (n), or one for all.
+        The shape that each was meant for (n), or one for all; names, or codes as `classify` gives.
 
     Returns
     -------
     ndarray, shape (n,), float64
-        In [0, 1]; 0 for an empty expression or an unknown shape. An unknown token is not affine.
+        In [0, 1]; 0 for an empty expression, and for a whole answer that is not valid. An unknown
+        token is not affine.
 
     Raises
     ------
     ValueError
-        There are more or fewer shapes than expressions, or one of the expressions is none.
+        A shape is unknown, there are more or fewer shapes than expressions, or one of the
+        expressions is none.
 
     Examples
     --------
-    >>> coherence([["stillness", "warmth"], "~ripple~", []], ["convergence", "void_rising", "x"])
+    >>> coherence([["stillness", "warmth"], "~ripple~", []], ["convergence", "void_rising", 8])
     array([0.5, 0. , 0. ])
     """
     found = _lookup(expressions)
-    n = len(found)
-    if isinstance(shapes, str):
-        codes = np.full(n, _SHAPE_CODE.get(shapes, -1))
-    else:
-        if len(shapes) != n:
-            raise ValueError(f"{n} expressions, but {len(shapes)} shapes: give one shape for each")
-        codes = np.fromiter(map(_SHAPE_CODE.get, shapes, repeat(-1)), np.intp, n)
-    index = np.fromiter(map(_INDEX.get, found, repeat(-1)), np.intp, n)
-    scores = np.where((index >= 0) & (codes >= 0), COHERENCE[codes, index], 0.0)
-    for i in np.flatnonzero((index < 0) & (codes >= 0)):
+    codes = shape_codes(shapes, len(found))
+    index = np.fromiter(map(_INDEX.get, found, repeat(-1)), np.intp, len(found))
+    scores = np.where(index >= 0, COHERENCE[codes, index], 0.0)
+    for i in np.flatnonzero(index < 0):
         tokens = split_tokens(found[i])
         affine = AFFINE_TOKENS[SHAPES[codes[i]]]
         scores[i] = sum(token in affine for token in tokens) / len(tokens) if tokens else 0.0
@@ -106,7 +158,10 @@ def coherence(expressions: Iterable[Expression], shapes: str | Sequence[str]) ->
 
 
 def is_valid(expressions: Iterable[Expression]) -> npt.NDArray[np.bool_]:
-    """Say of each expression whether it has a token, and only tokens of `TOKENS`."""
+    """Say of each expression whether it has a token, and only tokens of `TOKENS`.
+
+    A whole answer is valid by the study's definition (see `answer.parse`).
+    """
     return np.array(
         [bool(tokens := split_tokens(e)) and all(t in TOKENS for t in tokens) for e in expressions],
         dtype=bool,
@@ -166,35 +221,6 @@ def percentile_interval(resampled: npt.ArrayLike, level: float = 0.95) -> tuple[
     """Return the percentile interval of a resampled statistic."""
     low, high = np.quantile(np.asarray(resampled), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def bootstrap_interval(
-    values: npt.ArrayLike, *, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean.
-
-    Parameters
-    ----------
-    values : array_like, shape (n,)
-        One value a window.
-    level, n_resamples, seed
-        Coverage, number of resamples, seed of the draws.
-
-    Returns
-    -------
-    low, high : float
-        NaN where there are no values.
-
-    Examples
-    --------
-    >>> bootstrap_interval([1.0, 1.0, 1.0])
-    (1.0, 1.0)
-    """
-    x = np.asarray(values, dtype=np.float64)
-    if x.size == 0:
-        return float("nan"), float("nan")
-    counts = resample_counts(np.zeros(x.size), n_resamples, seed)
-    return percentile_interval(counts @ x / x.size, level)
 
 
 def _lookup(expressions: Iterable[Expression]) -> list[tuple[str, ...]]:

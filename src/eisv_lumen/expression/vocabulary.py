@@ -1,4 +1,4 @@
-"""Every table of Layer 2, once: shapes, tokens, affinities, patterns, Lumen's primitives.
+"""Every table of Layer 2: tokens and primitives, and what the entries of `shapes` amount to.
 
 Source: `reference/eisv.md` §3 and §4. The module depends on NumPy alone, because the published
 metric is made of this folder's files.
@@ -11,6 +11,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from .shapes import ENTRIES
 
 __all__ = [
     "AFFINE",
@@ -44,44 +46,23 @@ TOKENS: Final = (
 INQUIRY_TOKENS: Final = ("questioning", "curiosity")
 PATTERNS: Final = ("SINGLE", "PAIR", "TRIPLE", "REPETITION", "QUESTION")
 
-# shape: (affine tokens, P(single, pair, triple, repetition, question))
-_TABLE: Final = {
-    "settled_presence": ("stillness holding resonance deep_listening", (0.40, 0.30, 0.10, 0.15, 0.05)),  # noqa: E501
-    "rising_entropy": ("ripple emergence questioning curiosity", (0.10, 0.20, 0.30, 0.10, 0.30)),
-    "falling_energy": ("releasing stillness boundary reflection", (0.30, 0.30, 0.10, 0.20, 0.10)),
-    "basin_transition_down": ("releasing threshold boundary", (0.20, 0.30, 0.30, 0.10, 0.10)),
-    "basin_transition_up": ("emergence reaching warmth return", (0.15, 0.30, 0.35, 0.10, 0.10)),
-    "entropy_spike_recovery": ("ripple return holding reflection", (0.10, 0.30, 0.30, 0.20, 0.10)),
-    "drift_dissonance": ("boundary questioning reflection", (0.10, 0.20, 0.20, 0.10, 0.40)),
-    "void_rising": ("reaching curiosity questioning threshold", (0.20, 0.20, 0.20, 0.10, 0.30)),
-    "convergence": ("stillness resonance return deep_listening", (0.40, 0.30, 0.10, 0.15, 0.05)),
-}  # fmt: skip
+_BY_CODE: Final = sorted(ENTRIES, key=lambda entry: entry.code)
 
-SHAPES: Final[tuple[str, ...]] = tuple(_TABLE)
-"""The nine shapes; a shape's code is its position here."""
+SHAPES: Final[tuple[str, ...]] = tuple(entry.name for entry in _BY_CODE)
+"""The shapes; a shape's code is its position here."""
 
-AFFINE_TOKENS: Final = {shape: tuple(row[0].split()) for shape, row in _TABLE.items()}
-PATTERN_PMF: Final[npt.NDArray[np.float64]] = np.array([row[1] for row in _TABLE.values()])
-"""(9, 5): the probability with which a pattern of `PATTERNS` is drawn for a shape."""
+AFFINE_TOKENS: Final = {entry.name: entry.tokens for entry in _BY_CODE}
+PATTERN_PMF: Final[npt.NDArray[np.float64]] = np.array([entry.patterns for entry in _BY_CODE])
+"""(shapes, 5): the probability with which a pattern of `PATTERNS` is drawn for a shape."""
 PATTERN_PMF.setflags(write=False)
 
 AFFINE: Final[npt.NDArray[np.bool_]] = np.array(
     [[token in AFFINE_TOKENS[shape] for token in TOKENS] for shape in SHAPES]
 )
-"""(9, 15): whether a token is affine to a shape."""
+"""(shapes, 15): whether a token is affine to a shape."""
 AFFINE.setflags(write=False)
 
-REAL_MIX: Final = {
-    "settled_presence": 0.4719,
-    "rising_entropy": 0.0149,
-    "falling_energy": 0.0145,
-    "basin_transition_down": 0.0147,
-    "basin_transition_up": 0.0171,
-    "entropy_spike_recovery": 0.0491,
-    "drift_dissonance": 0.0,
-    "void_rising": 0.0034,
-    "convergence": 0.4145,
-}
+REAL_MIX: Final = {entry.name: entry.real_share for entry in _BY_CODE}
 """Share of each shape in the 21,449 published real windows (rounded there: sums to 1.0001)."""
 
 PRIMITIVES: Final = tuple(
@@ -104,17 +85,7 @@ TOKEN_PRIMITIVES: Final = {
     "threshold": ("sense", "more"),
     "return": ("here", "warm"),
 }
-TRIGGERS: Final = {
-    "settled_presence": ("settled_dynamics", 1),
-    "rising_entropy": ("entropy_shift", 3),
-    "falling_energy": ("energy_decline", 2),
-    "basin_transition_down": ("basin_shift_down", 3),
-    "basin_transition_up": ("basin_shift_up", 3),
-    "entropy_spike_recovery": ("spike_recovery", 2),
-    "drift_dissonance": ("ethical_drift_detected", 3),
-    "void_rising": ("void_expansion", 2),
-    "convergence": ("approaching_attractor", 2),
-}
+TRIGGERS: Final = {entry.name: entry.trigger for entry in _BY_CODE}
 """Shape to (reason, suggested token count)."""
 
 _SHAPE_CODE = {shape: code for code, shape in enumerate(SHAPES)}

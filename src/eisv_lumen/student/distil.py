@@ -18,12 +18,13 @@ import numpy.typing as npt
 from ..core.errors import InputError
 from ..core.files import check_folder_place, make_folder, write_bytes, write_json
 from ..evaluation.report import installed_versions
-from ..teacher.data.windows import facts_of_file, target_laws, training_record
-from ..trajectory.sources.summaries import read_for_fitting
+from ..teacher.data.windows import target_laws, training_record
+from ..trajectory.simulate.lumen_like import summaries_like_real
 from . import reader
 from .first_tokens import BEGINNINGS
 from .fit import NetRecipe, fit_mixed_rows, fit_net, fit_rows, rows_of_laws
 from .format import Net, Rows, make_student, write_student
+from .inputs import to_be_like
 from .queries import READING, ask
 from .reader import Student
 from .teacher_cache import Say, Teacher
@@ -84,8 +85,8 @@ def distil(
     recipe
         How.
     like
-        Summaries (JSON lines) of windows that a blind student is to read: of others near those for
-        fitting the teacher is asked, too. No label is used.
+        Windows that a blind student is to read, in any form that `inputs.to_be_like` reads: of
+        others near them the teacher is asked, too. No label is used.
     say
         Told of progress.
 
@@ -98,7 +99,7 @@ def distil(
     ------
     InputError
         There is no trained teacher, its tokenizer splits EISV tokens, `out` cannot be written, or
-        `like` is no file of summaries such as the teacher reads.
+        `like` holds no windows such as the teacher reads.
     """
     chosen, source, target_dir = recipe or DistilRecipe(), Path(folder), Path(out)
     check_folder_place(target_dir)
@@ -106,8 +107,9 @@ def distil(
     teacher = Teacher(source, target_dir / "asked", say)
     near, told = None, {}
     if like is not None:
-        near = read_for_fitting(like)
-        told = {"like": facts_of_file(Path(like)) | {"n": len(near)}}
+        length = int(summaries_like_real(1, 0)[1][0, 0])
+        near, facts = to_be_like(like, length)
+        told = {"like": facts}
     make_folder(target_dir)
     try:
         asked = ask(data, chosen.windows, chosen.seed, near)

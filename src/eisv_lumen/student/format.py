@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +15,9 @@ import numpy.typing as npt
 from ..core.errors import InputError
 from ..core.files import read_text, write_bytes
 from ..expression.law import EXPRESSIONS, ExpressionLaw
+from ..expression.shapes import ENTRIES
 from ..expression.vocabulary import INQUIRY_TOKENS, SHAPES, TOKENS
-from ..trajectory.rules import thresholds as rules
+from ..trajectory.rules.thresholds import limit
 from .reader import FORMAT, Student, checksum
 
 __all__ = [
@@ -87,7 +89,7 @@ def make_student(rows: Rows, net: Net | None = None) -> Student:
     Parameters
     ----------
     rows
-        Nine, in the order of `SHAPES`.
+        One for each shape, in the order of `SHAPES`.
     net
         None where the student is to read no summaries.
     """
@@ -116,7 +118,7 @@ def write_student(student: Student, path: str | os.PathLike[str]) -> None:
 
 
 def read_student(path: str | os.PathLike[str]) -> Student:
-    """Read a student.
+    """Read a student: its file, or the folder that `distil` wrote.
 
     Raises
     ------
@@ -124,6 +126,8 @@ def read_student(path: str | os.PathLike[str]) -> Student:
         The file is missing, is no student, was changed since it was written, or names shapes or
         tokens that are not ours.
     """
+    if Path(path).is_dir():
+        path = Path(path) / "student.json"
     text = read_text(path)
     try:
         student = Student.loads(text, str(path))
@@ -185,21 +189,18 @@ def laws_of_rows(rows: Rows) -> Floats:
     """Return the laws of rows, as the reader speaks them: (k, 2970), over `EXPRESSIONS`."""
     names = [str(k) for k in range(len(rows.weights))]
     lists = {"patterns": rows.patterns.tolist(), "weights": rows.weights.tolist()}
-    student = Student({**_common(), "shapes": names, **lists})
+    student = Student({**_common(), "shapes": names, "rules": [[names[0], []]], **lists})
     laws = map(student.law, names)
     return np.array([[law[e] for e in EXPRESSIONS] for law in laws])
 
 
 def _common() -> dict[str, Any]:
-    """Return what is the same for every student: names, and the thresholds of the nine rules."""
-    thresholds = {
-        "basin_range": rules.BASIN_RANGE,
-        "spike_range": rules.SPIKE_RANGE,
-        "drift": rules.DRIFT_LIMIT,
-        "rate": rules.RATE_LIMIT,
-        "still": rules.STILL,
-    }
-    return {field: list(names) for field, names in _NAMES.items()} | {"rules": thresholds}
+    """Return what is the same for every student: names, and the rules."""
+    rules = [
+        [entry.name, [[q, relation, limit(bound)] for q, relation, bound in entry.rule]]
+        for entry in ENTRIES
+    ]
+    return {field: list(names) for field, names in _NAMES.items()} | {"rules": rules}
 
 
 def _as_lists(rows: Rows) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def standings() -> dict[str, Any]:
         "kind": "exact",
         "title": "Published scores, in standard errors from perfect imitation",
         "decodings": {"plain": PLAIN.model_dump(), "nucleus": INHERITED.model_dump()},
+        "decoded_with": "nucleus",  # inherited from the base model's generation config
         "runs": runs,
         "provenance": provenance("eisv-lumen evaluate published").model_dump(),
     }

@@ -11,10 +11,22 @@ from ..evaluation.gates import GATE_1_COHERENCE, GATE_1_VALID, GATE_2_COHERENCE
 from ..evaluation.scoring import INHERITED
 from ..expression.vocabulary import REAL_MIX
 from ..trajectory.dataset.agreement import PUBLISHED_AGREEMENT
-from .published import published_baselines
+from .published import STUDY, invalid_as_zero, published_baselines
 
 __all__ = ["published_facts"]
 
+_LINKS = {
+    "study": STUDY,
+    "dataset": "https://huggingface.co/datasets/hikewa/unitares-eisv-trajectories",
+    "teacher": "https://huggingface.co/hikewa/eisv-lumen-teacher",
+    "student": "https://huggingface.co/hikewa/eisv-lumen-student",
+    "space": "https://huggingface.co/spaces/hikewa/eisv-lumen-explorer",
+    "lumen": "https://github.com/CIRWEL/anima-mcp",
+    "framework": "https://github.com/CIRWEL/unitares",
+    "vectors": "https://github.com/TrentCarter/lnsp-phase-4",
+    "base": "https://huggingface.co/Qwen/Qwen3-4B",
+}
+"""Where the study is public, by what it is."""
 _RECIPES = {
     # epochs, learning rate, dropout, training examples, what they were
     "v1": (3, 1e-4, 0.05, 360, "synthetic"),
@@ -44,8 +56,9 @@ def published_facts() -> dict[str, Any]:
         "title": "Facts of the published study",
         "provenance": {
             "command": "eisv-lumen evaluate published",
-            "source": "published study, as given in reference/eisv.md",
+            "source": f"{STUDY}, as restated in reference/eisv.md",
         },
+        "links": dict(_LINKS),  # §0
         "log": {  # §1
             "n_states": 214_503,
             "n_expressions": 921,
@@ -65,7 +78,10 @@ def published_facts() -> dict[str, Any]:
             "n_windows": 5138,
         },
         "baselines": published_baselines(),  # §6
-        "decoding": {  # §6: the temperature was recorded, the nucleus was inherited
+        "coherence_invalid_as_zero": {  # §6: by our definition, where some answers are invalid
+            name: [round(x, 3) for x in invalid_as_zero(name)] for name in ("v1", "v6")
+        },
+        "decoding": {  # §6: the temperature was passed, the nucleus inherited
             "temperature": INHERITED.temperature,
             "top_k": INHERITED.top_k,
             "top_p": INHERITED.top_p,
@@ -96,7 +112,9 @@ def published_facts() -> dict[str, Any]:
             "load_ms": 72,
             "predict_us": 123,
         },
-        "blind": {  # §7, at T = 0.3; `study_windows`: one small model, reference/training.md
+        "blind": {  # §7, at T = 0.3, top_k and top_p off; `study_windows`: one small model
+            "n": {"real": 500, "study_windows": 500},
+            "source": "reference/eisv.md §7 and reference/training.md",
             "real": {"constant": 0.831, "forest": 0.886, "threshold": 0.88, "perfect": 0.933},
             "balanced": {"constant": 0.311, "perfect": 0.906},
             "study_windows": {"synthetic": 0.767, "real": 0.275, "random": 0.25},

@@ -7,18 +7,23 @@ import numpy.typing as npt
 
 from ..evaluation.baselines import initial, random_speaker
 from ..evaluation.gates import published_gates
-from ..evaluation.report import DecodedResult, Decoding, EvalReport, Metric, Provenance
+from ..evaluation.report import DecodedResult, EvalReport, Metric, Provenance
+from ..evaluation.scoring import INHERITED
 from ..expression.vocabulary import REAL_MIX, SHAPES
 
-__all__ = ["composition", "published_baselines", "published_reports"]
+__all__ = ["STUDY", "composition", "invalid_as_zero", "published_baselines", "published_reports"]
 
 Floats = npt.NDArray[np.float64]
 
 _OVERSAMPLED = ("basin_transition_down", "basin_transition_up", "drift_dissonance")
-_SOURCE = "published study, as given in reference/eisv.md §6"
+STUDY = "https://github.com/CIRWEL/eisv-lumen"
+"""The repository of the study: its code, recipes and evaluation files."""
+_SOURCE = f"{STUDY} (outputs/), restated in docs/eisv.md §6"
 _NOTE = (
-    "Decoded with do_sample=True, temperature=0.3, once a prompt; top_k and top_p were left to the "
-    "base model's generation config (Qwen3 brings 20 and 0.95) and were not recorded."
+    "Decoded with do_sample=True and temperature=0.3, once a prompt. The study's generate call "
+    "passes neither top_k nor top_p, so both came from the base model's own generation config: "
+    "Qwen3-4B brings 20 and 0.95. Coherence is the study's: the mean over whatever tokens parse, "
+    "invalid answers included."
 )
 # name: title, coherence, valid rate, pattern accuracy, diversity (unique/all tokens), n, real?
 _RUNS = {
@@ -63,16 +68,18 @@ def composition(name: str) -> tuple[Floats, bool]:
 def published_reports() -> dict[str, EvalReport]:
     """Return the seven published evaluations, by name.
 
-    The perfect imitator's value is that of plain T = 0.3 on a set of the same composition.
+    The perfect imitator's value is that of the inherited decoding (T = 0.3, top_k 20, top_p 0.95)
+    on a set of the same composition.
     """
-    imitator = np.array([law.coherence(0.3) for law in initial()])
+    t, top_k, top_p = INHERITED.temperature, INHERITED.top_k or 0, INHERITED.top_p or 1.0
+    imitator = np.array([law.coherence(t, top_k=top_k, top_p=top_p) for law in initial()])
     chance = np.array([law.coherence() for law in random_speaker()])
     reports = {}
     for column, (name, run) in enumerate(_RUNS.items()):
         title, coherence, valid, pattern, diversity, n, real = run
         weights, _ = composition(name)
         result = DecodedResult(
-            decoding=Decoding(temperature=0.3, top_k=None, top_p=None),
+            decoding=INHERITED,
             n=n,
             metrics={
                 "coherence": Metric(
@@ -106,6 +113,21 @@ def published_reports() -> dict[str, EvalReport]:
             ),
         )
     return reports
+
+
+def invalid_as_zero(name: str) -> tuple[float, float]:
+    """Return the least and the greatest coherence that a run has by our definition.
+
+    The study's mean is over the tokens that parse, in invalid answers too, and leaves out answers
+    without tokens; ours counts every invalid answer as 0. How the invalid answers split was not
+    published, so that the published mean and valid rate leave an interval.
+    """
+    _, mean, valid, *_, n, _ = _RUNS[name]
+    wrong = n - round(valid * n)
+    # With k of the invalid answers without tokens, n - k answers have the published mean, and the
+    # other invalid ones took between nothing and 1 each of its sum.
+    ends = [(mean * (n - k) - most) / n for k in range(wrong + 1) for most in (0, wrong - k)]
+    return min(ends), max(ends)
 
 
 def published_baselines() -> dict[str, float]:

@@ -28,7 +28,6 @@ _OURS: Final = {
     "fp16": "the device policy chooses the precision",
     "use_cpu": "--device gives the device",
     "push_to_hub": "`eisv-lumen publish` commits to the Hub",
-    "report_to": "nothing is reported anywhere",
     "packing": "packing would let examples see each other",
     "trust_remote_code": "no code of the Hub is executed",
     "resume_from_checkpoint": "--resume does it",
@@ -165,6 +164,12 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     for field in found.training:
         if field in _OURS:
             raise InputError(f"{recipe}, training.{field}: not a recipe's to set: {_OURS[field]}")
+    report = found.training.get("report_to", "none")
+    if report not in ("none", "trackio", ["none"], ["trackio"]):
+        raise InputError(
+            f"{recipe}, training.report_to={report!r}: give none, or trackio, which keeps a record "
+            "on this machine unless trackio_space_id names a Space"
+        )
     longest = found.training.get("max_length", 1)
     if type(longest) is not int or longest < 1:
         raise InputError(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..core.errors import InputError
 from ..eisv import EISV_DIMS
 
-__all__ = ["LATEST", "check_seconds", "series_arrays"]
+__all__ = ["LATEST", "check_resolution", "check_seconds", "series_arrays"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,6 +78,34 @@ def check_seconds(t: float, place: str) -> None:
         raise InputError(f"{place}: t={t:g} is no time in seconds; divide {unit} by {by:.0f}")
 
 
+def check_resolution(t: Floats, kind: type, what: str) -> None:
+    """Refuse times in a type whose steps are too coarse for them, as float32 since the epoch.
+
+    Parameters
+    ----------
+    t : ndarray, shape (N,)
+        Times [s].
+    kind
+        The floating type that they were stored in.
+    what
+        What messages call them.
+
+    Raises
+    ------
+    InputError
+        The type cannot tell times a millisecond apart.
+    """
+    if kind is np.float64 or not t.size:
+        return
+    largest = float(np.abs(t).max())
+    step = float(np.spacing(kind(largest))) if largest < np.finfo(kind).max else np.inf
+    if step > 1e-3:
+        raise InputError(
+            f"{what} is {np.dtype(kind)}, which steps by {step:g} s at {largest:g}; store times as "
+            "float64 or as timestamps"
+        )
+
+
 def _seconds(t: Any) -> Floats:
     zoned = str(getattr(t, "dtype", "")).startswith("datetime64[")  # pandas', with a time zone
     time = np.asarray(t, "datetime64[ns]") if zoned else np.asarray(t)
@@ -85,6 +113,8 @@ def _seconds(t: Any) -> Floats:
         time = time - np.datetime64(0, "s")
     if time.dtype.kind == "m":
         time = time / np.timedelta64(1, "s")  # what is not a time becomes NaN
+    if time.dtype in (np.float16, np.float32):
+        check_resolution(time.astype(np.float64), time.dtype.type, "t")
     return np.ascontiguousarray(time, dtype=np.float64)
 
 

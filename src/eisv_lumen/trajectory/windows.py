@@ -71,7 +71,7 @@ def classify(
     stride: int = STRIDE,
     ethical_drift: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.int8]:
-    """Classify each window of a series by the nine rules (`reference/eisv.md` §3).
+    """Classify each window of a series by the rules (`reference/eisv.md` §3).
 
     Parameters
     ----------
@@ -113,11 +113,14 @@ def _classify(
     t: Floats, X: Floats, drift: Floats, window: int, stride: int, first_row: int
 ) -> npt.NDArray[np.int8]:
     from .rules.kernel import classify_kernel
+    from .rules.thresholds import RULES, SCREEN
 
     out = np.empty(_require_windows(t.size, window, stride), np.int8)
     for part, rows in _parts(X, out.size, window, stride):
         E, I, S, V = map(np.ascontiguousarray, X[rows].T)
-        done = classify_kernel(t[rows], E, I, S, V, drift[rows], window, stride, out[part])
+        done = classify_kernel(
+            t[rows], E, I, S, V, drift[rows], window, stride, SCREEN, RULES, out[part]
+        )
         if done < part.stop - part.start:
             raise _unusable(t, X, drift, rows.start + done * stride, first_row)
     # The kernel looks inside windows: here is what lies between them and behind the last.
@@ -147,13 +150,14 @@ def summarize(
     InputError
         As for `classify`.
     """
-    from .rules.summary_kernel import N_SUMMARY, summary_kernel
+    from .rules.kernel import N_SUMMARY, summary_kernel
+    from .rules.thresholds import SCREEN
 
     time, states, drift = series_arrays(t, X, None)
     out = np.empty((_require_windows(time.size, window, stride), N_SUMMARY))
     for part, rows in _parts(states, len(out), window, stride):
         E, I, S, V = map(np.ascontiguousarray, states[rows].T)
-        done = summary_kernel(time[rows], E, I, S, V, window, stride, out[part])
+        done = summary_kernel(time[rows], E, I, S, V, window, stride, SCREEN, out[part])
         if done < part.stop - part.start:
             raise _unusable(time, states, drift, rows.start + done * stride, 0)
     return out
@@ -185,7 +189,8 @@ def label_each(
     InputError
         As for `classify`; the message names the window, too.
     """
-    from .rules.summary_kernel import N_SUMMARY, each_kernel
+    from .rules.kernel import N_SUMMARY, label_kernel
+    from .rules.thresholds import RULES, SCREEN
 
     time = np.ascontiguousarray(t, dtype=np.float64)
     states = np.ascontiguousarray(X, dtype=np.float64)
@@ -203,7 +208,7 @@ def label_each(
     count_windows(window, window, window)
     shape = np.empty(n, np.int8)
     summary = np.empty((n, N_SUMMARY))
-    done = each_kernel(time, states, drift, shape, summary)
+    done = label_kernel(time, states, drift, SCREEN, RULES, shape, summary)
     if done < n:
         error = _unusable(time[done], states[done], drift[done], 0, 0)
         raise InputError(f"window {done}, {error}")

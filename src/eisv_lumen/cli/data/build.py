@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import print_json
-from ..options import Json, Seed, Source, Stride, Window
+from ..options import CutStride, CutWindow, Json, Seed, Source, Window
+from ..reading import Reading, reads_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,7 @@ _Split = Annotated[
 ]
 
 
+@reads_states
 def build(
     source: Source,
     out: _Out,
@@ -41,10 +43,12 @@ def build(
         list[int] | None,
         typer.Option(min=2, help="States in a window [20]; with --split, may be repeated."),
     ] = None,
-    stride: Stride = 10,
+    stride: CutStride = None,
     split: _Split = False,
     seed: Seed = 0,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Cut a source into windows and write them as the typed dataset.
 
@@ -61,23 +65,29 @@ def build(
     from ...core.errors import InputError
     from ...trajectory.dataset.configs import split_lengths
     from ...trajectory.dataset.output_checks import check_lengths
-    from ...trajectory.sources import Source, read_any
+    from ...trajectory.load import build_table, read_any
+    from ...trajectory.sources import Source
+    from ...trajectory.windows import STRIDE, WINDOW
 
-    lengths = window or [20]
-    if not split and len(lengths) > 1:
+    if not split and window and len(window) > 1:
         raise InputError("--window: give one, or add --split for a configuration of each length")
     _check_out(out, source, split)
     if not split:
-        table, report = load(source, lengths[0], stride)
+        table, report = load(source, window[0] if window else None, stride, reading)
         _write_one(table, out, as_json, source=source, **report)
         return
-    read = read_any(source)
+    lengths = window or [WINDOW]
+    one = window[0] if window and len(window) == 1 else None
+    read = read_any(source, window=one, every=True, options=reading)
     if not isinstance(read, Source):
-        _write_splits(read, out, seed, as_json, source=source)
+        if window and len(window) > 1:
+            raise InputError(f"{source}: holds windows, which are cut already; leave --window out")
+        table = build_table(read, source, window[0] if window else None, stride)
+        _write_splits(table, out, seed, as_json, source=source)
         return
     check_lengths(out, lengths)
     say(read.report.lines())
-    tables, dropped = split_lengths(read, lengths, stride=stride, seed=seed)
+    tables, dropped = split_lengths(read, lengths, stride=stride or STRIDE, seed=seed)
     _write_configurations(tables, dropped, out, as_json, {"source": source, **asdict(read.report)})
 
 
@@ -107,6 +117,7 @@ def synthetic(
         _write_one(table, out, as_json)
 
 
+@reads_states
 def blend(
     source: Source,
     out: _Out,
@@ -115,12 +126,14 @@ def blend(
         int, typer.Option(min=0, help="Real windows of a shape at most.")
     ] = 200,
     shape_overrides: _Overrides = None,
-    window: Window = 20,
-    stride: Stride = 10,
+    window: CutWindow = None,
+    stride: CutStride = None,
     v_max: _VMax = 1.0,
     split: _Split = False,
     seed: Seed = 0,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Blend windows of a source with synthetic ones, which fill up where real ones lack.
 
@@ -128,11 +141,15 @@ def blend(
     """
     from ...trajectory.dataset import blend as blending
     from ...trajectory.dataset.schema import synthesize
+    from ...trajectory.windows import WINDOW
 
     _check_out(out, source, split)
     counts = blending.parse_overrides(shape_overrides or [], per_shape)
-    real, report = load(source, window, stride)
-    made = synthesize(counts, window=window, v_max=v_max, seed=seed)
+    real, report = load(source, window, stride, reading)
+    lengths = (
+        {len(row) for row in real["t"].slice(0, 1).to_pylist()} if window is None else {window}
+    )
+    made = synthesize(counts, window=max(lengths, default=WINDOW), v_max=v_max, seed=seed)
     table = blending.blend(real, made, counts, real_at_most=real_at_most, seed=seed)
     if split:
         _write_splits(table, out, seed, as_json, source=source, **report)
@@ -140,16 +157,19 @@ def blend(
         _write_one(table, out, as_json, source=source, **report)
 
 
-def load(source: str, window: int, stride: int) -> tuple[pa.Table, dict[str, Any]]:
+def load(
+    source: str, window: int | None, stride: int | None, reading: Reading
+) -> tuple[pa.Table, dict[str, Any]]:
     """Read a source as a table; what was met with goes to stderr and into the result."""
-    from ...trajectory.dataset.schema import build
-    from ...trajectory.sources import Source, read_any
+    from ...trajectory.load import build_table, read_any
+    from ...trajectory.sources import Source
 
-    found = read_any(source)
-    if not isinstance(found, Source):
-        return found, {}
-    say(found.report.lines())
-    return build(found, window, stride), asdict(found.report)
+    found = read_any(source, window=window, options=reading)
+    report: dict[str, Any] = {}
+    if isinstance(found, Source):
+        say(found.report.lines())
+        report = asdict(found.report)
+    return build_table(found, source, window, stride), report
 
 
 def say(lines: Iterable[str]) -> None:
@@ -187,9 +207,17 @@ def _check_out(out: Path, source: str | None, split: bool) -> None:
     (check_folder if split else check_file)(out, source, SCHEMA.names)
 
 
+def _refuse_none(table: pa.Table) -> None:
+    from ...core.errors import InputError
+
+    if not table.num_rows:
+        raise InputError("there are no windows to write; give some")
+
+
 def _write_one(table: pa.Table, out: Path, as_json: bool, **origin: Any) -> None:
     from ...trajectory.dataset.schema import write_parquet
 
+    _refuse_none(table)
     write_parquet(out, table)
     found = {**origin, **counted(table), "files": [str(out)]}
     if as_json:
@@ -203,6 +231,7 @@ def _write_splits(table: pa.Table, out: Path, seed: int, as_json: bool, **origin
     from ...trajectory.dataset.configs import split_table
     from ...trajectory.dataset.output_checks import check_lengths
 
+    _refuse_none(table)
     tables, dropped = split_table(table, seed=seed)
     check_lengths(out, tables)
     _write_configurations(tables, dropped, out, as_json, origin)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.errors import InputError
+from ...core.secrets import Address
 from .. import print_json
-from ..options import Json, Source, Stride, Window
+from ..options import CutStride, CutWindow, Json, Source, Stride, Window
+from ..reading import Reading, reads_states
 from .build import blend, build, counted, load, print_shapes, say, synthetic
 from .sync import sync
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,35 +32,75 @@ for command in (build, synthetic, blend, sync):
 
 
 @app.command()
+@reads_states
 def describe(
-    source: Source, window: Window = 20, stride: Stride = 10, as_json: Json = False
+    source: Source,
+    window: CutWindow = None,
+    stride: CutStride = None,
+    as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Say what a source holds: shapes, length, spacing and ranges of its windows.
 
+    A dataset of several configurations is described one by one.
+
     Example: eisv-lumen data describe anima.db
     """
+    configs = _configs_of(source) if window is None else ()
+    if len(configs) < 2:
+        table, report = load(source, window, stride, reading)
+        found = {"source": source, **report, **_described(table)}
+        if as_json:
+            print_json(found)
+        else:
+            _print_described(found)
+        return
+    from ...trajectory.load import load_table
+
+    each = {name: _described(load_table(source, config=name, stride=stride)) for name in configs}
+    if as_json:
+        print_json({"source": source, "configurations": each})
+        return
+    for name, found in each.items():
+        typer.echo(f"{name}: ", nl=False)
+        _print_described(found)
+
+
+def _configs_of(source: str) -> tuple[str, ...]:
+    """Return the configurations of a folder or a dataset of the Hub, none of any other source."""
+    from ...trajectory.dataset.shards import config_names
+    from ...trajectory.load import holds_no_dataset
+
+    if holds_no_dataset(source) or Path(source).is_file():
+        return ()
+    return config_names(source)
+
+
+def _described(table: pa.Table) -> dict[str, Any]:
     import numpy as np
 
     from ...eisv import EISV_DIMS
 
-    table, report = load(source, window, stride)
     t = table["t"].combine_chunks()
     times, lengths = np.asarray(t.flatten()), np.asarray(t.value_lengths())
     inside = np.ones(len(times), bool)
     inside[np.cumsum(lengths)[:-1]] = False  # not from one window to the next
     spacing = np.diff(times)[inside[1:]]
-    found = {
-        "source": source,
-        **report,
+    return {
         **counted(table),
         "states_a_window": sorted(set(lengths.tolist())),
         "spacing_s": _quantiles(spacing),
         **{dim: _quantiles(np.asarray(table[dim].combine_chunks().flatten())) for dim in EISV_DIMS},
     }
-    if as_json:
-        print_json(found)
-        return
+
+
+def _print_described(found: dict[str, Any]) -> None:
+    from ...eisv import EISV_DIMS
+
     print_shapes(found)
+    if not found["windows"]:
+        return
     typer.echo(f"{'':<12}{'min':>12}{'median':>12}{'max':>12}")
     for name in ("spacing_s", *EISV_DIMS):
         q = found[name]
@@ -64,6 +108,7 @@ def describe(
 
 
 @app.command()
+@reads_states
 def labels(
     source: Source,
     length: Annotated[
@@ -72,6 +117,8 @@ def labels(
     window: Window = 20,
     stride: Stride = 10,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Compare labels of the last states of each window with the window's own label.
 
@@ -80,7 +127,9 @@ def labels(
     from ...trajectory.dataset.agreement import LENGTHS, PUBLISHED_AGREEMENT, label_mismatch
     from ...trajectory.sources import read_source
 
-    series = read_source(source).series
+    read = read_source(source, reading)
+    say(read.report.lines())
+    series = read.series
     rows = label_mismatch(series, length or LENGTHS, window=window, stride=stride)
     if as_json:
         found = [
@@ -104,10 +153,13 @@ def labels(
 
 
 @app.command()
+@reads_states
 def convert(
     source: Source,
     out: Annotated[Path, typer.Option(help="A .parquet file of states.")],
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Write the states of a source as columns: agent, t, E, I, S, V, ethical_drift.
 
@@ -118,7 +170,7 @@ def convert(
     from ...trajectory.sources.parquet import STATES, write_states
 
     check_file(out, source, STATES)
-    read = read_source(source)
+    read = read_source(source, reading)
     write_states(out, read.series)
     say(read.report.lines())
     states = sum(len(s) for s in read.series)
@@ -129,11 +181,19 @@ def convert(
 
 
 @app.command()
+@reads_states
 def classify(
-    source: Annotated[Path, typer.Argument(help="States of one series (.parquet, .csv), sorted.")],
+    source: Annotated[
+        Address,
+        typer.Argument(
+            parser=Address, metavar="SOURCE", help="States of one series (.parquet, .csv), sorted."
+        ),
+    ],
     window: Window = 20,
     stride: Stride = 10,
     as_json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Count the shapes of a series too large for memory, batch by batch.
 
@@ -143,9 +203,12 @@ def classify(
 
     from ...expression.vocabulary import SHAPES
     from ...trajectory.sources.parquet import classify_file
+    from ...trajectory.sources.postgres import is_postgres
 
     total = np.zeros(len(SHAPES), np.int64)
-    for codes in classify_file(source, window=window, stride=stride):
+    if is_postgres(source):
+        raise InputError(f"{source}: `data classify` reads one file; use `data describe`")
+    for codes in classify_file(source, window=window, stride=stride, options=reading):
         total += np.bincount(codes, minlength=len(SHAPES))
     counts = dict(zip(SHAPES, total.tolist(), strict=True))
     found = {"source": str(source), "windows": int(total.sum()), "shapes": counts}
@@ -155,8 +218,10 @@ def classify(
         print_shapes(found)
 
 
-def _quantiles(values: npt.NDArray[np.float64]) -> dict[str, float]:
+def _quantiles(values: npt.NDArray[np.float64]) -> dict[str, float | None]:
     import numpy as np
 
+    if not len(values):
+        return dict.fromkeys(("min", "median", "max"))
     low, middle, high = np.quantile(values, [0, 0.5, 1]).tolist()
     return {"min": low, "median": middle, "max": high}

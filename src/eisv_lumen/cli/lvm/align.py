@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...core.outputs import is_our_drawing, json_with, mark_drawing
 from .. import print_json
+from ..frame import print_csv, print_table
+from ..options import Force, new_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ...lvm.alignment.report import AlignmentReport
 
 app = typer.Typer()
@@ -38,7 +39,14 @@ def align(
         list[str] | None,
         typer.Option(help="A model taught on shuffled articles, as a floor; may be repeated."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the report here (JSON).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the report here (JSON).",
+            callback=new_file(json_with(schema_="eisv-lumen-alignment/1")),
+        ),
+    ] = None,
+    replace: Force = False,
     name: Annotated[str | None, typer.Option(help="What tables call the model.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of shuffled contexts and resamples.")] = 0,
     as_published: Annotated[
@@ -111,7 +119,12 @@ def align(
 def compare(
     reports: Annotated[list[Path], typer.Argument(help="Reports of `align`, or folders of them.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
-    figure: Annotated[Path | None, typer.Option(help="Draw it, too (.svg or .png).")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Draw it, too (.svg or .png).", callback=new_file(is_our_drawing)),
+    ] = None,
+    replace: Force = False,
     as_json: _Json = False,
 ) -> None:
     """Set models side by side: floors, ceilings and intervals, from their reports.
@@ -139,7 +152,8 @@ def compare(
 
         for i, part in enumerate(parts):
             place = figure if i == 0 else figure.with_stem(f"{figure.stem}-{i + 1}")
-            write_bytes(place, compare_models(part, kind=figure.suffix[1:]))
+            kind = figure.suffix[1:]
+            write_bytes(place, mark_drawing(compare_models(part, kind=kind), kind))
             typer.echo(f"wrote {place}", err=True)
     if as_json:
         tables = [
@@ -156,14 +170,16 @@ def compare(
         rows = compare_rows(part)
         if i:
             typer.echo()
-        if markdown:
+        if csv:
+            print_csv(COMPARED, rows)
+        elif markdown:
             from ...hub.cards.render import markdown_table
 
             if len(parts) > 1:
                 typer.echo(f"**{_question(part[0])}**\n")
             typer.echo(markdown_table(list(COMPARED), [list(row) for row in rows]))
         else:
-            _print_table(_question(part[0]), COMPARED, rows)
+            print_table(_question(part[0]), COMPARED, rows)
 
 
 def _question(report: AlignmentReport) -> str:
@@ -177,28 +193,14 @@ def _show(report: AlignmentReport) -> None:
 
     facts = report.sets["test"]
     title = f"{report.name} on {facts.name}: {facts.windows} windows of {facts.articles} articles"
-    _print_table(title, GATES, gate_rows(report))
+    print_table(title, GATES, gate_rows(report))
     if report.published is None:
         return
     how = "with its slips" if report.published.as_published else "slips mended"
     for place, tests in (("", report.published.inside), (", ood", report.published.outside)):
         if tests:
             typer.echo()
-            _print_table(f"as published, {how}{place}", PUBLISHED, published_rows(tests))
+            print_table(f"as published, {how}{place}", PUBLISHED, published_rows(tests))
     both = {None: "no other corpus given", True: "yes", False: "no"}[report.published.all_on_both]
     three = "yes" if report.published.three_of_five else "no"
     typer.echo(f"\nthree of five: {three}; all five on both sets: {both}")
-
-
-def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    import shutil
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for i, column in enumerate(header):
-        table.add_column(column, justify="left" if i < 2 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=max(240, shutil.get_terminal_size().columns), highlight=False).print(table)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...core.outputs import json_with
 from .. import print_json
+from ..options import new_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,12 +150,22 @@ def embed(
     )
 
 
+def _is_sequences(folder: Path) -> bool:
+    return json_with(splits=dict)(folder / "splits.json")
+
+
 @app.command()
 def sequences(
     sources: Annotated[
         list[Path], typer.Argument(help="Folders that `embed` wrote, or the study's .npz files.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder that gets a folder for each split.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder that gets a folder for each split.",
+            callback=new_folder(("splits.json",), _is_sequences),
+        ),
+    ],
     context: Annotated[int, typer.Option(min=1, help="K, chunks before the target.")] = 5,
     shares: Annotated[
         str, typer.Option(help="SPLIT=SHARE,…: of the articles of each corpus; fresh is for last.")

@@ -9,17 +9,28 @@ from typing import Annotated
 import typer
 
 from .. import print_json
-from .align import _print_table
+from ..frame import print_table
+from ..options import new_folder
 from .data import _bar
 
 app = typer.Typer()
 
+_MADE = ("cache", "chunks", "sequences", "p1", "ranker", "reports", "compare.svg")
+
+
+def _is_demo(folder: Path) -> bool:
+    """Whether a folder is one where a demo began, or was finished."""
+    return (folder / "cache").is_dir() or (folder / "chunks" / "about.json").is_file()
+
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path(
-        "lvm-demo"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for everything that is made.", callback=new_folder(_MADE, _is_demo)
+        ),
+    ] = Path("lvm-demo"),
     source: Annotated[
         str, typer.Option(help="stdlib (on every machine), wiki, kjv, pydoc; or as for `embed`.")
     ] = "stdlib",
@@ -67,6 +78,6 @@ def demo(
             }
         )
     else:
-        _print_table(f"the next chunk of {reports[0].sets['test'].name}", COMPARED, rows)
+        print_table(f"the next chunk of {reports[0].sets['test'].name}", COMPARED, rows)
         typer.echo(f"\n{meaning(reports)}")
     typer.echo(f"\ndone in {time.perf_counter() - started:.0f} s; reports in {out}", err=True)

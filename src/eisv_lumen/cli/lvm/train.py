@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ...core.runs import RUN_NAMES as RUN
+from ...core.runs import is_run
 from .. import print_json
-from ..options import Json
+from ..options import Json, new_folder
 
 app = typer.Typer()
 
@@ -36,7 +38,12 @@ def train(
     validation: Annotated[
         Path, typer.Option(help="Folder of sequences of other articles, for stopping and gates.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the model and training.json.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the model and training.json.", callback=new_folder(RUN, is_run)
+        ),
+    ],
     size: Annotated[
         str, typer.Option(help="study, or small: width 128 and 2 layers, for a CPU.")
     ] = "study",

@@ -143,5 +143,9 @@ def _config_head(config: DatasetConfig) -> dict[str, Any]:
 
 
 def _size_category(n: int) -> str:
-    bounds = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
-    return next((name for bound, name in bounds if n < bound), "1M<n<10M")
+    """Return the Hub's name for a number of rows, in steps of ten from a thousand to 10¹²."""
+    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+    at = next((i for i in range(len(names)) if n < 10 ** (3 + i)), None)
+    if at is None:
+        return "n>1T"
+    return f"{names[at - 1]}<n<{names[at]}" if at else "n<1K"

@@ -21,7 +21,8 @@ Tables = Mapping[str, Mapping[str, pa.Table]]
 def check_disjoint(tables: Tables, where: str) -> None:
     """Refuse splits that share a state, within a configuration or across them.
 
-    A state is known by whose it is and its time, as in `trajectory.splits`.
+    A state is known by whose it is and its time. Whose it is does not hang on names alone: two
+    agents with equal states are one, see `splits.owners`.
 
     Parameters
     ----------
@@ -36,10 +37,11 @@ def check_disjoint(tables: Tables, where: str) -> None:
         A state is in two splits; the message names both, agent and time.
     """
     parts = [(f"{c}/{s}", s, table) for c, splits in tables.items() for s, table in splits.items()]
-    whole = pa.concat_tables([table.select(["source", "agent", "t"]) for _, _, table in parts])
+    columns = ["source", "agent", "t", *EISV_DIMS]
+    whole = pa.concat_tables([table.select(columns) for _, _, table in parts])
     lists = whole["t"].combine_chunks()
     rows = np.repeat(np.arange(len(whole)), np.asarray(lists.value_lengths()))
-    time, owner = np.asarray(lists.flatten()), owners(whole)[rows]
+    time, owner = np.rint(np.asarray(lists.flatten()) * 1e6) / 1e6, owners(whole)[rows]
     sizes = [len(table) for _, _, table in parts]
     part = np.repeat(np.arange(len(parts)), sizes)[rows]
     side = np.array([SPLITS.index(split) for _, split, _ in parts])[part]

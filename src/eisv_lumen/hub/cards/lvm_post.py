@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from ..figures.lvm import between, cosine_against_bits, known_margins, lvm_thumbnail
 from .front_matter import check_front_matter
-from .post import AUTHORS
-from .render import Results, load_results, markdown_table, render
+from .post import AUTHORS, NAMESPACE, post_names, space_of
+from .render import Results, load_results, render
 from .wrap import one_line_each
 
 __all__ = ["CORPORA", "lvm_view", "render_lvm_post"]
@@ -21,7 +21,7 @@ CORPORA: Final = {
     "pydoc": "Python's documentation",
 }
 """Corpora of `results/lvm-*`, and what they are called within a sentence."""
-_TEMPLATE: Final = "latent-vectors.md.jinja"
+_POSTS: Final = ("latent-vectors", "latent-vectors-appendix")
 _FLOORS: Final = {
     "copy-last": "last chunk again",
     "context-mean": "mean of the context",
@@ -53,9 +53,12 @@ _RANKER: Final = {"ranker": "the ranker"}
 
 
 def render_lvm_post(
-    root: str | os.PathLike[str], authors: Sequence[str] = AUTHORS
+    root: str | os.PathLike[str],
+    authors: Sequence[str] = AUTHORS,
+    space: str | None = None,
+    namespace: str = NAMESPACE,
 ) -> dict[str, bytes]:
-    """Render the post and its figures: path to bytes, nothing written.
+    """Render the post, its long version and their figures: path to bytes, nothing written.
 
     Parameters
     ----------
@@ -63,12 +66,14 @@ def render_lvm_post(
         The repository, with `blog/` and `results/`.
     authors
         Hub users.
+    space, namespace
+        As for `cards.post.render_post`.
 
     Returns
     -------
     dict
-        `blog/latent-vectors.md`, its thumbnail and figures, relative to `root`; empty where no
-        latent vector model was tested.
+        `blog/latent-vectors.md`, `blog/latent-vectors-appendix.md`, its thumbnail and figures,
+        relative to `root`; empty where no latent vector model was tested.
 
     Raises
     ------
@@ -80,11 +85,15 @@ def render_lvm_post(
     if "lvm" not in results:
         return {}
     view = lvm_view(results)
-    text = render(
-        _TEMPLATE, base / "blog", results=results, view=view, authors=list(authors),
-        table=markdown_table,
-    )  # fmt: skip
-    check_front_matter(text, "post")
+    here = space_of(namespace) if space is None else space
+    texts = {}
+    for name in _POSTS:
+        text = render(
+            f"{name}.md.jinja", base / "blog", results=results, view=view, authors=list(authors),
+            space=here, namespace=namespace, **post_names(here),
+        )  # fmt: skip
+        check_front_matter(text, "post")
+        texts[f"blog/{name}.md"] = one_line_each(text).encode("utf-8")
     margins, facts = results["lvm"]["margins"], results["study"]["lvm_published"]
     rows = view["rows"]
     said = {name: _SHORT.get(name, rows[name]) for name in view["vectors"] if name not in _TWIN}
@@ -94,7 +103,7 @@ def render_lvm_post(
         "orders": cosine_against_bits(view["reports"], said),
     }
     return {
-        "blog/latent-vectors.md": one_line_each(text).encode("utf-8"),
+        **texts,
         "blog/latent-vectors.png": lvm_thumbnail(
             margins, ("oracle", "minus-last", "p1", "copy-last")
         ),

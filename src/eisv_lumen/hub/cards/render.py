@@ -20,6 +20,8 @@ __all__ = ["HEADLINES", "environment", "listed", "load_results", "render", "rend
 
 Results = dict[str, dict[str, Any]]
 
+_NO_WIDTH: Final = 1e-5
+"""Of an interval: reports round to six decimals."""
 HEADLINES: Final = (
     "20/10 windows of 214,503 states",
     "the obvious loop over dicts / classify",
@@ -198,6 +200,8 @@ def _percent(number: float | Metric, digits: int = 0) -> str:
 
 def _interval(metric: Metric, digits: int = 3) -> str:
     if metric.low is None or metric.high is None:
+        return _fixed(metric, digits)
+    if metric.high - metric.low < _NO_WIDTH:  # nothing varied: that is no certainty
         return _fixed(metric, digits)
     low, high = _fixed(metric.low, digits), _fixed(metric.high, digits)
     return f"{_fixed(metric, digits)} [{low}, {high}]"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from ...core.errors import InputError
+from ...evaluation.metrics import listed
 from ...evaluation.report import DecodedResult, EvalReport, Metric
-from ...evaluation.tables import explain
+from ...evaluation.tables import explain, listed_cells
 from ...expression.vocabulary import SHAPES
 from .front_matter import check_front_matter, is_hub_id
+from .gradio_version import gradio_version
 from .render import markdown_table, render
 
 __all__ = [
@@ -64,6 +65,7 @@ def teacher_card(
     """
     from huggingface_hub import ModelCardData
 
+    from ...study.facts import published_facts
     from ...teacher.evaluation.generate import MAX_NEW_TOKENS
     from ...teacher.prompt.messages import SYSTEM
 
@@ -82,7 +84,9 @@ def teacher_card(
         pipeline_tag="text-generation",
         base_model=base if is_hub_id(base) else None,
         datasets=[f"{namespace}/{dataset}"],
+        metrics=[f"{namespace}/{metric}"],
         tags=["eisv", "imitation", "trl", "sft", *(["lora"] if adapter else [])],
+        widget=[{"messages": [{"role": "user", "content": example[0]}]}],
         model_name=name,
         eval_results=model_index(reports, f"{namespace}/{dataset}"),
     )
@@ -95,6 +99,7 @@ def teacher_card(
         reports=list(reports),
         main=reports[0],
         recipe=dict(recipe),
+        links=published_facts()["links"],
         base_is_hub=is_hub_id(base),
         adapter=adapter,
         system=SYSTEM,
@@ -105,6 +110,8 @@ def teacher_card(
         dataset=dataset,
         metric=metric,
         explain=explain,
+        listed=listed(),
+        listed_cells=listed_cells,
         table=markdown_table,
     )
     check_front_matter(text, "model")
@@ -141,7 +148,7 @@ def metric_card(root: Path, namespace: str, imitator: EvalReport) -> str:
         namespace=namespace,
         shapes=SHAPES,
         imitator=imitator,
-        gradio_version=version("gradio"),
+        gradio_version=gradio_version(),
     )
     check_front_matter(text, "space")
     return text
@@ -153,7 +160,7 @@ _SHOWN: Final = {
     "macro_excess_nats": "Excess nats, mean over shapes",
     "excess_nats": "Excess nats",
     "valid_rate": "Valid rate",
-}
+} | {name: title.capitalize() for name, title in listed().items()}
 
 
 def model_index(reports: Sequence[EvalReport], dataset: str) -> list[Any]:
@@ -190,7 +197,8 @@ def model_index(reports: Sequence[EvalReport], dataset: str) -> list[Any]:
 
 def _metric_args(result: DecodedResult, metric: Metric) -> dict[str, Any]:
     args: dict[str, Any] = result.decoding.model_dump()
-    for name in ("low", "high", "floor", "perfect"):
+    width = () if metric.low == metric.high else ("low", "high")  # none says nothing
+    for name in (*width, "floor", "perfect"):
         value = getattr(metric, name)
         if value is not None:
             args[name] = round(value, 4)

@@ -22,8 +22,11 @@ def _join_paragraphs(text: str) -> str:
     joined: list[str] = []
     for line in text.split("\n"):
         before = joined[-1] if joined else ""
-        starts = not line or re.match(r"[|#!]|- |\d+\. ", line)
-        if starts or not before or before[0] in "|#!":
+        quoted = line.startswith("> ") and before.startswith("> ")
+        starts = not line or re.match(r"[|#!]|- |\d+\. |</?(?:!--|details)", line)
+        if quoted:
+            joined[-1] = f"{before} {line[2:].lstrip()}"
+        elif starts or not before or before[0] in "|#!" or before.startswith("<!--"):
             joined.append(line)
         else:
             joined[-1] = f"{before} {line.lstrip()}"

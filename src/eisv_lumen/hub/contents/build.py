@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ...core.errors import InputError
+from ...core.places import no_such_place
 from ..publishing.plan import CARD, Contents, RepoName, Source
 from ..publishing.repos import DATASET, METRIC, TEACHER
-from .context import Material, check_root
+from .context import MADE_BY, Material, check_root
 from .lvm import causal_alignment, lvm
 from .student import STUDENT, student
 from .teacher import teacher
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "build_contents", "left_out"]
 
-_METRIC_MODULES: Final = ("vocabulary.py", "law.py", "coherence.py")
+_METRIC_MODULES: Final = (
+    "shapes.py", "vocabulary.py", "law.py", "answer.py", "coherence.py", "intervals.py",
+)  # fmt: skip
 _METRIC_FILES: Final = ("eisv_coherence.py", "app.py", "requirements.txt")
 _SPLITS: Final = ("train", "validation", "test")
 
@@ -38,6 +41,7 @@ def metric(given: Material) -> Contents:
     here, room = given.root / "spaces" / METRIC.name, Path(expression.__file__).parent
     files: dict[str, Source] = {name: here / name for name in _METRIC_FILES}
     files |= {name: room / name for name in _METRIC_MODULES}
+    files["family.py"] = given.root / "spaces" / "family.py"
     results = load_results(given.root / "results")
     if "imitator" not in results.get("law", {}):
         raise InputError(f"{given.root / 'results'}: no results of the law; run `make results`")
@@ -52,15 +56,16 @@ def dataset(given: Material) -> Contents:
     from ..cards.dataset_checks import check_disjoint, check_range
     from ..cards.render import load_results
 
-    folder = given.of_run("dataset", "dataset")
+    folder = given.of_run("dataset")
     tables: dict[str, dict[str, pa.Table]] = {}
     files: dict[str, Source] = {}
     for config in sorted(path for path in folder.iterdir() if path.is_dir()):
         for split in _SPLITS:
             path = config / f"{split}.parquet"
             if path.is_file():
-                tables.setdefault(config.name, {})[split] = read_table(path)
-                files[f"{config.name}/{split}-00000.parquet"] = path
+                table = read_table(path)
+                tables.setdefault(config.name, {})[split] = table
+                files[f"{config.name}/{split}-00000.parquet"] = _shard(path, table)
     if not tables:
         raise InputError(f"{folder}: no <config>/<split>.parquet there")
     check_disjoint(tables, str(folder))
@@ -77,6 +82,22 @@ def dataset(given: Material) -> Contents:
         agreement=_agreement(tables[main.name]),
     )
     return {DATASET: {**files, CARD: card.encode("utf-8")}}
+
+
+def _shard(path: Path, table: pa.Table) -> Source:
+    """Return a file as it is where it is in the typed schema, else what was read of it, in that."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from ...trajectory.dataset.labels import class_names
+    from ...trajectory.dataset.schema import SCHEMA, write_to
+
+    schema = parquet.read_schema(path)
+    if schema.equals(SCHEMA) and class_names(schema) == class_names(SCHEMA):
+        return path
+    sink = pa.BufferOutputStream()
+    write_to(sink, table)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _config(name: str, splits: dict[str, pa.Table]) -> DatasetConfig:
@@ -145,11 +166,12 @@ def explorer(given: Material) -> Contents:
     from .explorer import EXPLORER, explorer_contents
 
     models = {}  # a whole model alone: the base of an adapter would not travel along
-    if given.run is not None and (given.run / "teacher" / "model" / "config.json").is_file():
-        models[TEACHER.name] = given.run / "teacher"
+    taught = given.folder_of("teacher")
+    if taught is not None and (taught / "model" / "config.json").is_file():
+        models[TEACHER.name] = taught
     students = {}
-    if given.run is not None and (given.run / "student").is_dir():
-        students[STUDENT.name] = given.run / "student"
+    if (distilled := given.folder_of("student")) is not None:
+        students[STUDENT.name] = distilled
     files = explorer_contents(given.root, given.namespace, models=models, students=students)
     return {RepoName("space", EXPLORER): files}
 
@@ -164,8 +186,6 @@ _BUILDERS: Final[dict[str, Callable[[Material], Contents]]] = {
     "student": student,
 }
 _OF_A_RUN: Final = ("dataset", "teacher", "lvm", "student")
-_PERHAPS: Final = ("lvm", "student")
-"""Of them, what a run need not have."""
 PARTS: Final = tuple(_BUILDERS)
 """What can be published."""
 
@@ -189,7 +209,14 @@ def build_contents(given: Material, only: Sequence[str] = ()) -> dict[RepoName, 
         if part not in _BUILDERS:
             raise InputError(f"--only {part}: use one of {', '.join(PARTS)}")
     check_root(given.root)
-    parts = only or [part for part in PARTS if part not in left_out(given)]
+    if given.run is not None and not given.run.is_dir():
+        raise no_such_place(str(given.run), "folder")
+    missing = {} if only else left_out(given)
+    if given.run is not None and missing.keys() >= set(_OF_A_RUN):
+        there = [part for part in _OF_A_RUN if given.folder_of(part) is not None]
+        nothing = f"{given.run}: nothing to publish there; {MADE_BY['dataset']}"
+        raise InputError(missing[there[0]] if there else nothing)
+    parts = only or [part for part in PARTS if part not in missing]
     contents: dict[RepoName, dict[str, Source]] = {}
     for part in parts:
         contents |= {name: dict(files) for name, files in _BUILDERS[part](given).items()}
@@ -202,6 +229,11 @@ def left_out(given: Material) -> dict[str, str]:
     for part in PARTS:
         if part in _OF_A_RUN and given.run is None:
             found[part] = "it is made of a run; give one with --run, as in --run demo-out"
-        elif part in _PERHAPS and given.run is not None and not (given.run / part).is_dir():
-            found[part] = f"{given.run / part} is not there"
+        elif part in _OF_A_RUN and given.folder_of(part) is None:
+            found[part] = f"{given.run} holds none; {MADE_BY[part]}"
+        elif part == "teacher" and given.run is not None:
+            try:
+                given.report_of(part)
+            except InputError as error:
+                found[part] = str(error)
     return found

@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -17,15 +16,19 @@ from ...core.files import json_bytes, read_json
 from ...eisv import EISV_DIMS
 from ...expression.vocabulary import SHAPES
 from ...trajectory.windows import WINDOW, classify
+from ..cards.gradio_version import gradio_version
 from ..cards.render import load_results, render
 from ..publishing.plan import CARD, Source
 from .context import without_paths
+from .wheel import build_wheel
 
-__all__ = ["EXPLORER", "LONG_RUN", "build_wheel", "example_series", "explorer_contents"]
+__all__ = ["EXPLORER", "FAMILY", "LONG_RUN", "example_series", "explorer_contents"]
 
 EXPLORER: Final = "explorer"
+FAMILY: Final = "family.py"
+"""What the three Spaces share: it lies beside their folders, and is copied into each."""
 LONG_RUN: Final = "an_hour_like_lumens"
-_APP: Final = ("*.py", "tabs/*.py", "*.css", "*.js", "requirements.txt")
+_APP: Final = ("*.py", "*/*.py", "page/*.css", "page/*.mjs", "requirements.txt")
 _MODEL: Final = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")
 _STUDENT: Final = ("student.json", "distilled.json")
 _SEED: Final = 7
@@ -75,6 +78,7 @@ def explorer_contents(
     files: dict[str, Source] = {
         path.relative_to(here).as_posix(): path for form in _APP for path in sorted(here.glob(form))
     }
+    files[FAMILY] = root / "spaces" / FAMILY
     if "app.py" not in files:
         raise InputError(f"{here}: no app.py; give the repository of eisv-lumen")
     results = load_results(root / "results")
@@ -90,7 +94,7 @@ def explorer_contents(
         files |= _model(name, folder)
     for name, folder in (students or {}).items():
         files |= _student(name, folder)
-    post = _post(root) if post is None else post
+    post = _posts(root, namespace) if post is None else post
     if "post.md" not in post:
         raise InputError(f"the post has no post.md, only {', '.join(post) or 'nothing'}")
     files |= dict(post)
@@ -98,31 +102,6 @@ def explorer_contents(
     files[wheel] = data
     card = _card(here, namespace, (*(models or ()), *(students or ())))
     return files | {CARD: card}
-
-
-def build_wheel(root: Path) -> tuple[str, bytes]:
-    """Build the package's wheel; equal sources give equal bytes.
-
-    Returns
-    -------
-    name : str
-        File name, as pip expects it.
-    data : bytes
-
-    Raises
-    ------
-    InputError
-        There is no package, or hatchling is not installed.
-    """
-    try:
-        from hatchling.builders.wheel import WheelBuilder
-    except ImportError as error:
-        raise InputError("the wheel is built by hatchling; `pip install hatchling`") from error
-    if not (root / "pyproject.toml").is_file():
-        raise InputError(f"{root}: no pyproject.toml; give the repository of eisv-lumen")
-    with TemporaryDirectory() as out:
-        wheel = Path(next(WheelBuilder(str(root)).build(directory=out, versions=["standard"])))
-        return wheel.name, wheel.read_bytes()
 
 
 def example_series() -> Iterator[tuple[str, Floats, Floats, Floats]]:
@@ -205,25 +184,38 @@ def _student(name: str, folder: Path) -> dict[str, Source]:
     return {f"students/{name}/{file}": folder / file for file in _STUDENT}
 
 
-def _post(root: Path) -> dict[str, bytes]:
-    """Return the post and its figures as they lie in the Space, whose own tabs it links to."""
+_POSTS: Final = {
+    "eisv-lumen": "post",
+    "eisv-lumen-appendix": "post-appendix",
+    "latent-vectors": "vectors",
+    "latent-vectors-appendix": "vectors-appendix",
+}
+"""Posts of `blog/`, and what their files are called in the Space."""
+
+
+def _posts(root: Path, namespace: str) -> dict[str, bytes]:
+    """Return both posts and their figures as they lie in the Space, whose own page they link to."""
+    from ..cards.lvm_post import render_lvm_post
     from ..cards.post import render_post
 
-    post = render_post(root, space="")
-    rendered = {path.removeprefix("blog/"): data for path, data in post.items()}
-    figures = {path: data for path, data in rendered.items() if path.startswith("figures/")}
-    text = next(data for path, data in rendered.items() if path.endswith(".md"))
-    return {"post.md": text, **figures}
+    rendered = render_post(root, space="", namespace=namespace)
+    rendered |= render_lvm_post(root, space="", namespace=namespace)
+    found = {}
+    for path, data in rendered.items():
+        name = path.removeprefix("blog/")
+        if name.endswith(".md"):
+            found[f"{_POSTS[name.removesuffix('.md')]}.md"] = data
+        elif name.startswith("figures/") or name == "thumbnail.png":
+            found[name] = data
+    return found
 
 
 def _card(here: Path, namespace: str, models: tuple[str, ...]) -> bytes:
-    from importlib.metadata import version
-
     text = render(
         "README.md.jinja",
         here,
         namespace=namespace,
-        gradio_version=version("gradio"),
+        gradio_version=gradio_version(),
         models=models,
     )
     return text.encode("utf-8")

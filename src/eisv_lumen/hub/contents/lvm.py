@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.errors import InputError
 from ...core.files import json_bytes, read_json
 from ..cards.front_matter import check_front_matter
+from ..cards.gradio_version import gradio_version
 from ..cards.render import markdown_table, render
 from ..publishing.plan import CARD, Contents, RepoName, Source
 from .context import Material, without_paths
@@ -33,13 +33,18 @@ _MODEL_FILES: Final = ("config.json", "model.safetensors")
 
 def causal_alignment(given: Material) -> Contents:
     """Return the metric Space: its own files, and the mathematics copied beside them."""
+    from ...expression import intervals
     from ...lvm import alignment
 
     here, room = given.root / "spaces" / CAUSAL_ALIGNMENT.name, Path(alignment.__file__).parent
     files: dict[str, Source] = {name: here / name for name in _SPACE_FILES}
     files |= {f"{name}.py": room / f"{name}.py" for name in _MODULES}
+    own = (room / "bootstrap.py").read_text(encoding="utf-8")
+    files["bootstrap.py"] = own.replace("from ...expression.", "from .").encode("utf-8")
+    files["intervals.py"] = Path(intervals.__file__)
+    files["family.py"] = given.root / "spaces" / "family.py"
     card = render(
-        "README.md.jinja", here, namespace=given.namespace, gradio_version=version("gradio")
+        "README.md.jinja", here, namespace=given.namespace, gradio_version=gradio_version()
     )
     check_front_matter(card, "space")
     return {CAUSAL_ALIGNMENT: {**files, CARD: card.encode("utf-8")}}

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from ...core.errors import InputError
 from ...core.files import json_bytes, read_json
+from ...evaluation.metrics import listed
 from ...evaluation.report import EvalReport, read_reports
-from ...evaluation.tables import explain
+from ...evaluation.tables import explain, listed_cells
+from ...study.facts import published_facts
 from ..cards.front_matter import check_front_matter
 from ..cards.render import markdown_table, render
 from ..cards.teacher_card import model_index
@@ -29,7 +31,7 @@ def student(given: Material) -> Contents:
     Its reports lie in `student/reports/`, by `eisv-lumen student evaluate`. They lose the folders
     of this machine that they name.
     """
-    folder = given.of_run("student", "student")
+    folder = given.of_run("student")
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder}: lacks {', '.join(missing)}; make it with `student distil`")
@@ -50,12 +52,30 @@ def student(given: Material) -> Contents:
     )
     return {
         STUDENT: {name: folder / name for name in _FILES}
+        | {"config.json": json_bytes(_config(folder))}
         | {
             f"reports/{name}.json": json_bytes(report.model_dump(by_alias=True))
             for name, report in reports.items()
         }
         | {CARD: card.encode("utf-8")}
     }
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Say what the student is, in the file by which the Hub counts a model's downloads."""
+    written = read_json(folder / "student.json")
+    try:
+        body = written["student"]
+        return {
+            "model_type": "eisv-lumen-student",
+            "format": written["format"],
+            "sha256": written["sha256"],
+            "shapes": body["shapes"],
+            "tokens": body["tokens"],
+            "n_states": (body.get("net") or {}).get("n_states", []),
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'student.json'}: no student; distil it again") from error
 
 
 def student_card(
@@ -101,6 +121,7 @@ def student_card(
         license="apache-2.0",
         library_name="eisv-lumen",
         datasets=[f"{namespace}/{DATASET.name}"],
+        metrics=[f"{namespace}/{METRIC.name}"],
         tags=["eisv", "imitation", "distillation", "standard-library", "raspberry-pi"],
         model_name=name,
         eval_results=model_index(reports, f"{namespace}/{DATASET.name}"),
@@ -114,10 +135,13 @@ def student_card(
         reports=reports,
         record=record,
         size=size,
+        links=published_facts()["links"],
         teacher=TEACHER.name,
         dataset=DATASET.name,
         metric=METRIC.name,
         explain=explain,
+        listed=listed(),
+        listed_cells=listed_cells,
         table=markdown_table,
     )
     check_front_matter(text, "model")

@@ -50,7 +50,7 @@ def architecture() -> bytes:
 
 def thumbnail(imitator: EvalReport, published: Mapping[str, EvalReport]) -> bytes:
     """Draw the post's thumbnail: the thermometer, large and with little text (PNG, 1300 × 650)."""
-    with canvas(13, 6.5, kind="png") as (figure, axes, buffer):
+    with canvas(13, 6.5, kind="png") as (_, axes, buffer):
         for top_k, color in ((0, LAW), (20, NUCLEUS)):
             rows = sorted(
                 (r.decoding.temperature, r.metrics["macro_coherence"].value)
@@ -64,10 +64,21 @@ def thumbnail(imitator: EvalReport, published: Mapping[str, EvalReport]) -> byte
             [r.metrics["coherence"].value for r in runs],
             "D", color=STUDY, ms=15,
         )  # fmt: skip
-        axes.set(ylim=(0.38, 1.04), xticks=[], yticks=[])
-        axes.set_xlabel("decoding temperature", fontsize=20)
-        axes.set_ylabel("coherence", fontsize=20)
-        figure.suptitle("Coherence is a thermometer", fontsize=32, weight="bold")
+        nucleus = imitator.at(0.3, top_k=20, top_p=0.95).metrics["macro_coherence"].value
+        last = runs[-1].metrics["coherence"].value
+        for y, text, at, color in (
+            (nucleus, f"perfect imitation {nucleus:.3f}", 1.0, NUCLEUS),
+            (last, f"V6 {last:.3f}, “the ceiling”", 0.9, STUDY),
+        ):
+            axes.annotate(
+                text, (0.3, y), xytext=(0.46, at), fontsize=24, color=color, va="center",
+                arrowprops={"arrowstyle": "-", "color": color, "lw": 1.5},
+            )  # fmt: skip
+        axes.set(ylim=(0.38, 1.06), yticks=[0.5, 1.0], xticks=[0, 0.3, 1.0])
+        axes.tick_params(labelsize=20, length=0)
+        axes.set_xlabel("decoding temperature", fontsize=22)
+        axes.set_ylabel("coherence", fontsize=22)
+        axes.set_title("Coherence is a thermometer", fontsize=34, weight="bold", pad=22)
     return bytes(buffer.getvalue())
 
 

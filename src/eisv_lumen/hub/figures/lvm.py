@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .style import FLOOR, INK, LAW, MUTED, NUCLEUS, OURS, STUDY, canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["between", "cosine_against_bits", "known_margins", "lvm_thumbnail"]
 
@@ -13,6 +16,12 @@ Reports = Mapping[str, Mapping[str, Any]]
 """Corpus to model to report."""
 
 _MARKS: Final = {"wiki": ("o", LAW), "kjv": ("s", STUDY), "pydoc": ("^", NUCLEUS)}
+_SAID: Final = {
+    "oracle": "a perfect model",
+    "minus-last": "minus the\nlast paragraph",
+    "p1": "P1, trained",
+    "copy-last": "the last\nparagraph again",
+}
 _ROW: Final = 0.25  # inches a model
 
 
@@ -78,17 +87,14 @@ def between(corpora: Reports, rows: Mapping[str, str]) -> bytes:
 
 def cosine_against_bits(corpora: Reports, rows: Mapping[str, str]) -> bytes:
     """Draw what each model identifies against its cosine with the next chunk, for each corpus."""
-    with canvas(8.8, 3.4, len(corpora)) as (_, panels, buffer):
+    with canvas(8.8, 4.2, len(corpora)) as (_, panels, buffer):
         for i, (axes, (corpus, reports)) in enumerate(zip(panels, corpora.items(), strict=True)):
-            for name, label in rows.items():
-                at = _cosine(reports[name]), _first(reports[name])["value"]
+            points = {n: (_cosine(reports[n]), _first(reports[n])["value"]) for n in rows}
+            for name, at in points.items():
                 axes.plot(*at, "o", ms=4, color=FLOOR if name in _UNTAUGHT else OURS)
-                axes.annotate(
-                    label, at, xytext=(3, 3), textcoords="offset points", fontsize=6.5, color=MUTED
-                )
+            _label_column(axes, {rows[name]: at for name, at in points.items()})
             axes.set_title(corpus, fontsize=9)
             axes.set_xlabel("mean cosine with the next chunk")
-            axes.margins(x=0.2)
             if i == 0:
                 axes.set_ylabel("bits of the next chunk")
     return bytes(buffer.getvalue())
@@ -97,14 +103,41 @@ def cosine_against_bits(corpora: Reports, rows: Mapping[str, str]) -> bytes:
 def lvm_thumbnail(margins: Mapping[str, Any], names: Sequence[str]) -> bytes:
     """Draw the post's thumbnail: margins of an oracle, −c₄ and a model (PNG, 1300 × 650)."""
     found = margins["corpora"]["wiki"]["predictors"]
-    with canvas(13, 6.5, kind="png") as (figure, axes, buffer):
+    with canvas(13, 6.5, kind="png") as (_, axes, buffer):
         values = [found[name]["direction"] for name in names]
-        axes.bar(range(len(names)), values, color=[LAW, OURS, MUTED, FLOOR][: len(names)])
-        axes.axhline(0, color=INK, lw=1)
-        axes.set_xticks(range(len(names)), names, fontsize=20)
+        axes.bar(
+            range(len(names)), values, color=[LAW, OURS, MUTED, FLOOR][: len(names)], width=0.6
+        )
+        for at, value in enumerate(values):
+            axes.text(
+                at, value + (0.03 if value > 0 else -0.03), f"{value:+.2f}", fontsize=26,
+                ha="center", va="bottom" if value > 0 else "top", weight="bold",
+            )  # fmt: skip
+        axes.axhline(0, color=INK, lw=1.5)
+        axes.set_xticks(range(len(names)), [_SAID.get(n, n) for n in names], fontsize=22)
         axes.set_yticks([])
-        figure.suptitle("A test that perfection shares with its opposite", fontsize=32)
+        axes.tick_params(length=0)
+        axes.margins(y=0.2)
+        axes.spines["left"].set_visible(False)
+        axes.grid(visible=False)
+        axes.set_title("A test that perfection shares with its opposite", fontsize=30, pad=24)
     return bytes(buffer.getvalue())
+
+
+def _label_column(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Name points in a column at the right, in order of height, with a line to each."""
+    order = sorted(points, key=lambda label: -points[label][1])
+    right = max(x for x, _ in points.values())
+    left = min(x for x, _ in points.values())
+    high, low = (f(y for _, y in points.values()) for f in (max, min))
+    step = (high - low) / max(len(order) - 1, 1)
+    for place, label in enumerate(order):
+        at = (right + 0.18 * (right - left), high - step * place)
+        axes.annotate(
+            label, points[label], xytext=at, fontsize=7, color=INK, va="center",
+            arrowprops={"arrowstyle": "-", "color": FLOOR, "lw": 0.5, "shrinkA": 0, "shrinkB": 3},
+        )  # fmt: skip
+    axes.set_xlim(left - 0.06 * (right - left), right + 0.62 * (right - left))
 
 
 _UNTAUGHT: Final = ("copy-last", "context-mean")

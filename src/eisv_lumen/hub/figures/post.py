@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...eisv import EISV_DIMS, EISV_NAMES
-from ...evaluation.report import EvalReport
+from ...evaluation.report import EvalReport, Metric
 from ...expression.vocabulary import SHAPES
 from .style import FLOOR, INK, LAW, MUTED, NUCLEUS, OURS, STUDY, canvas, halves
 
@@ -147,7 +147,6 @@ def agreement(facts: Mapping[str, Any], ours: Mapping[str, Any] | None = None) -
 
 
 def blind_sighted(
-    facts: Mapping[str, Any],
     imitator: EvalReport,
     ignorant: EvalReport,
     sighted: EvalReport | None = None,
@@ -157,8 +156,6 @@ def blind_sighted(
 
     Parameters
     ----------
-    facts
-        `results/study/facts.json`.
     imitator, ignorant
         Exact reports of perfect imitation and of the best speaker that reads nothing.
     sighted
@@ -195,36 +192,41 @@ def blind_sighted(
             ylabel="coherence, mean over shapes", ylim=(0, 1.04),
         )  # fmt: skip
         axes[0].legend(fontsize=7.5, loc="lower left")
-        _bars(axes[1], _real_rows(facts, reports))
-        axes[1].set(title="real windows, T = 0.3", xlabel="coherence", xlim=(0, 1.04))
+        if "teacher-real" in reports:
+            n = reports["teacher-real"].at(0.3).n
+            _bars(axes[1], _real_rows(reports))
+            axes[1].set(title=f"the same {n} real windows, T = 0.3", xlabel="coherence",
+                        xlim=(0, 1.04))  # fmt: skip
+        else:
+            axes[1].set_axis_off()
     return bytes(buffer.getvalue())
 
 
-def _real_rows(
-    facts: Mapping[str, Any], blind: Mapping[str, EvalReport]
-) -> list[tuple[str, float, str]]:
-    """Label, coherence and colour of each speaker on real windows, blind."""
-    known = facts["blind"]["real"]
+def _real_rows(blind: Mapping[str, EvalReport]) -> list[tuple[str, Metric, str]]:
+    """Label, coherence and colour of each blind speaker, all on the same real windows."""
+    named = (
+        ("constant-real", "always “convergence”", FLOOR),
+        ("forest-real", "random forest", MUTED),
+        ("teacher-real", "ours: reads the summary", OURS),
+    )
     rows = [
-        ("random tokens", facts["blind"]["study_windows"]["random"], FLOOR),
-        ("small model, trained on\nthe study's windows", facts["blind"]["study_windows"]["real"],
-         MUTED),
-        ("always “convergence”", known["constant"], FLOOR),
-        ("one threshold", known["threshold"], MUTED),
-        ("random forest", known["forest"], MUTED),
-        ("perfect imitator", known["perfect"], LAW),
-    ]  # fmt: skip
-    if "teacher-real" in blind:
-        metric = blind["teacher-real"].at(0.3).metrics["coherence"]
-        rows.insert(-1, ("ours: reads the summary", metric.value, OURS))
-    return rows
+        (label, blind[name].at(0.3).metrics["coherence"], color)
+        for name, label, color in named
+        if name in blind
+    ]
+    perfect = blind["teacher-real"].at(0.3).metrics["coherence"].perfect
+    return [*rows, ("perfect imitator", Metric(value=perfect or 1.0), LAW)]
 
 
-def _bars(axes: Axes, rows: Sequence[tuple[str, float, str]]) -> None:
+def _bars(axes: Axes, rows: Sequence[tuple[str, Metric, str]]) -> None:
     y = [float(i) for i in range(len(rows))]
-    axes.barh(y, [value for _, value, _ in rows], color=[color for *_, color in rows], height=0.66)
-    for at, (_, value, _) in zip(y, rows, strict=True):
-        axes.text(value - 0.015, at, f"{round(value, 3):g}", ha="right", va="center", color="white",
+    values = [metric.value for _, metric, _ in rows]
+    axes.barh(
+        y, values, xerr=halves([metric for _, metric, _ in rows]),
+        color=[color for *_, color in rows], height=0.66, ecolor=INK,
+    )  # fmt: skip
+    for at, value in zip(y, values, strict=True):
+        axes.text(value - 0.05, at, f"{value:.3f}", ha="right", va="center", color="white",
                   fontsize=8)  # fmt: skip
     axes.set_yticks(y, [label for label, *_ in rows])
     axes.invert_yaxis()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...evaluation.metrics import listed
 from ...evaluation.report import EvalReport, Metric
 from ...expression.vocabulary import SHAPES
 
@@ -96,7 +97,7 @@ def thermometer(
                 ha="right", fontsize=8, color=STUDY,
             )  # fmt: skip
         axes.plot([0.3] * len(runs), [_macro(r) for r in runs], "D", color=STUDY, ms=5)
-        axes.plot([], [], "D", color=STUDY, ms=5, label="the study's runs (nucleus not recorded)")
+        axes.plot([], [], "D", color=STUDY, ms=5, label="V1–V6 (nucleus on)")
         for report, marker in zip(ours, "os^v", strict=False):
             points = [r for r in report.results if r.decoding.top_k == 0]
             x = [r.decoding.temperature for r in points]
@@ -109,30 +110,34 @@ def thermometer(
 
 
 def by_temperature(report: EvalReport) -> bytes:
-    """Draw a report's coherence and excess nats at each temperature, with floor and perfection."""
-    with canvas(columns=2, width=8.4, height=3.6) as (figure, axes, buffer):
+    """Draw a report's coherence, excess nats and `listed` metrics at each temperature."""
+    panels = [
+        ("macro_coherence", "coherence, mean over shapes", "random tokens"),
+        ("macro_excess_nats", "excess nats, mean over shapes", "reads nothing"),
+        *((name, title, "floor") for name, title in listed().items()),
+    ]
+    width = 4.2 * len(panels)
+    with canvas(columns=len(panels), width=width, height=3.6) as (figure, axes, buffer):
         points = sorted(
             (r for r in report.results if r.decoding.top_k == 0),
             key=lambda r: r.decoding.temperature,
         )
-        for axis in axes:
+        for axis, (name, title, floor) in zip(axes, panels, strict=True):
             axis.set_xlabel("decoding temperature")
-        x = [r.decoding.temperature for r in points]
-        metrics = [r.metrics["macro_coherence"] for r in points]
-        _errorbar(axes[0], x, metrics, OURS, "o", report)
-        axes[0].plot(x, [m.perfect for m in metrics], color=LAW, label="perfect imitator")
-        axes[0].plot(x, [m.floor for m in metrics], "--", color=FLOOR, label="random tokens")
-        axes[0].set(ylabel="coherence, mean over shapes", ylim=(0, 1.05))
-        axes[0].legend(fontsize=8)
-        scored = [r for r in points if "macro_excess_nats" in r.metrics]
-        x = [r.decoding.temperature for r in scored]
-        metrics = [r.metrics["macro_excess_nats"] for r in scored]
-        if scored:
-            _errorbar(axes[1], x, metrics, OURS, "o", report)
-            axes[1].plot(x, [m.perfect for m in metrics], color=LAW, label="perfect imitator")
-            axes[1].plot(x, [m.floor for m in metrics], "--", color=FLOOR, label="reads nothing")
-            axes[1].legend(fontsize=8)
-        axes[1].set(ylabel="excess nats, mean over shapes")
+            scored = [r for r in points if name in r.metrics]
+            x = [r.decoding.temperature for r in scored]
+            metrics = [r.metrics[name] for r in scored]
+            if scored:
+                _errorbar(axis, x, metrics, OURS, "o", report)
+                for part, style, color, label in (
+                    ("perfect", "-", LAW, "perfect imitator"), ("floor", "--", FLOOR, floor),
+                ):  # fmt: skip
+                    drawn = [getattr(m, part) for m in metrics]
+                    if None not in drawn:
+                        axis.plot(x, drawn, style, color=color, label=label)
+                axis.legend(fontsize=8)
+            axis.set(ylabel=title)
+        axes[0].set(ylim=(0, 1.05))
         figure.suptitle(report.title, fontsize=10)
     return bytes(buffer.getvalue())
 
@@ -173,7 +178,7 @@ def progression(
             [_macro(r) for r in runs],
             "D-",
             color=STUDY,
-            label="study (Qwen3-4B)",
+            label="V1–V6 (Qwen3-4B, nucleus on)",
         )
         found = [ours[name].at(0.3).metrics["macro_coherence"] for name in ours]
         axes.errorbar(

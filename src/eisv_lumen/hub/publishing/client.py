@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError
@@ -22,11 +23,24 @@ class MovedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One revision of a repo: `oids` are git blob ids, or sha256 of large files, by path."""
+    """One revision of a repo.
+
+    Attributes
+    ----------
+    sha
+        Its commit.
+    oids
+        Git blob ids, or sha256 of large files, by path.
+    private
+        Whether strangers may not read it.
+    sizes
+        Of the files [bytes], by path.
+    """
 
     sha: str
     oids: Mapping[str, str]
     private: bool
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class Hub:
         from ... import __version__
 
         self.backoff = backoff or Backoff()
+        self._version = __version__
         self.api = HfApi(library_name="eisv-lumen", library_version=__version__)
 
     def check_rights(self, namespace: str, *, create_pr: bool = False) -> str:
@@ -85,34 +100,83 @@ class Hub:
             )
         return str(me["name"])
 
+    def who(self) -> str | None:
+        """Return who is logged in, None where nobody is."""
+        from huggingface_hub import get_token
+
+        if get_token() is None:
+            return None
+        return str(patiently(self.api.whoami, self.backoff, "logging in")["name"])
+
     def snapshot(self, name: RepoName, id: str, revision: str | None = None) -> Snapshot | None:
         """Return a revision (the head of main by default), None where there is no such repo."""
-        from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
 
         def read() -> Snapshot | None:
             try:
                 info: Any = self.api.repo_info(
                     id, repo_type=name.kind, revision=revision, files_metadata=True
                 )
+            except GatedRepoError:  # which is also a RepositoryNotFoundError
+                raise
             except (RepositoryNotFoundError, RevisionNotFoundError):
                 return None
             oids = {s.rfilename: s.lfs.sha256 if s.lfs else s.blob_id for s in info.siblings}
-            return Snapshot(info.sha, oids, bool(info.private))
+            sizes = {s.rfilename: s.size for s in info.siblings}
+            return Snapshot(info.sha, oids, bool(info.private), sizes)
 
         return patiently(read, self.backoff, f"reading {id}")
 
     def read(self, name: RepoName, id: str, revision: str, path: str) -> bytes:
-        """Return the bytes of one file of a revision."""
-        from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils._headers import build_hf_headers
-        from huggingface_hub.utils._http import get_session, hf_raise_for_status
+        """Return the bytes of one file of a revision; see `download`."""
+        return self.download(name, id, revision, path).read_bytes()
 
-        url = hf_hub_url(id, path, repo_type=name.kind, revision=revision)
+    def download(self, name: RepoName, id: str, revision: str, path: str) -> Path:
+        """Return where one file of a revision lies in the Hub's cache.
+
+        What is there already is not fetched again, and of a commit nothing is asked.
+        """
+        from huggingface_hub.errors import LocalEntryNotFoundError
+
+        def get() -> Path:
+            try:
+                return Path(
+                    self.api.hf_hub_download(id, path, repo_type=name.kind, revision=revision)
+                )
+            except LocalEntryNotFoundError as error:  # which hides what kept it from the Hub
+                raise error.__cause__ or error from None
+
+        return patiently(get, self.backoff, f"reading {path} of {id}")
+
+    def read_range(
+        self, name: RepoName, id: str, revision: str, path: str, start: int, stop: int
+    ) -> bytes:
+        """Return some bytes of one file of a revision: those from `start` up to `stop`."""
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented there
+            build_hf_headers,
+            get_session,
+            hf_raise_for_status,
+        )
+
+        url = hf_hub_url(
+            id, path, repo_type=name.kind, revision=revision, endpoint=self.api.endpoint
+        )
+        headers = build_hf_headers(
+            token=self.api.token, library_name="eisv-lumen", library_version=self._version
+        )
 
         def get() -> bytes:
-            response = get_session().get(url, headers=build_hf_headers())
+            response = get_session().get(
+                url, headers={**headers, "Range": f"bytes={start}-{stop - 1}"}
+            )
             hf_raise_for_status(response)
-            return bytes(response.content)
+            content = bytes(response.content)
+            return content if response.status_code == 206 else content[start:stop]
 
         return patiently(get, self.backoff, f"reading {path} of {id}")
 

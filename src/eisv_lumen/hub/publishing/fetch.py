@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ...core.errors import InputError
-from ..cards.front_matter import is_hub_id
+from ...core.places import as_hub_place, no_such_place
 from .retry import Backoff, patiently
 
 __all__ = ["base_beside", "fetch_model"]
@@ -15,17 +15,25 @@ __all__ = ["base_beside", "fetch_model"]
 _DATA: Final = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.yaml", "*.parquet")
 
 
-def fetch_model(where: str, revision: str | None = None, backoff: Backoff | None = None) -> Path:
+def fetch_model(
+    where: str,
+    revision: str | None = None,
+    backoff: Backoff | None = None,
+    *,
+    token: str | None = None,
+) -> Path:
     """Return a folder that holds a published model.
 
     Parameters
     ----------
     where
-        A folder, which is returned as it is, or the id of a repo on the Hub.
+        A folder, which is returned as it is, or a repo on the Hub, `owner/name[@revision]`.
     revision
         Branch, tag or commit, on the Hub; main by default.
     backoff
         Patience with the Hub.
+    token
+        Of the Hub; that of `hf auth login` by default.
 
     Raises
     ------
@@ -36,15 +44,29 @@ def fetch_model(where: str, revision: str | None = None, backoff: Backoff | None
         if revision is not None:
             raise InputError(f"{where}: is a folder, which has no revisions; leave out --revision")
         return Path(where)
-    if not is_hub_id(where):
-        raise InputError(f"{where}: no such folder, and no id of a repo (owner/name)")
+    place = as_hub_place(where)
+    if place is None:
+        raise no_such_place(where, "folder")
+    if revision is not None and place.revision is not None:
+        raise InputError(f"{where}: names a revision; leave out --revision")
 
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    from ... import __version__
+
     def fetch() -> Path:
         try:
-            return Path(snapshot_download(where, revision=revision, allow_patterns=list(_DATA)))
+            return Path(
+                snapshot_download(
+                    place.id,
+                    token=token,
+                    revision=revision or place.revision,
+                    allow_patterns=list(_DATA),
+                    library_name="eisv-lumen",
+                    library_version=__version__,
+                )
+            )
         except LocalEntryNotFoundError as error:  # which hides what kept it from the Hub
             raise error.__cause__ or error from None
 

@@ -84,8 +84,11 @@ def to_hub(
         Nobody is logged in, the token may not write, the Hub cannot be reached. What is
         published by then stays; the same command resumes.
     """
+    from huggingface_hub import get_token
+
     hub = Hub(backoff)
-    hub.check_rights(namespace, create_pr=create_pr)
+    if not dry_run or get_token() is not None:
+        hub.check_rights(namespace, create_pr=create_pr)
     return [
         Publication(hub, plan, repo, namespace, private, create_pr, report).run(dry_run)
         for repo in plan.repos

@@ -7,15 +7,25 @@ left to do: so nothing is doubled, and nothing that somebody else wrote is lost.
 from __future__ import annotations
 
 import difflib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from ...core.errors import InputError
+from ...core.notices import notice
 from .client import Hub, MovedError, Sent, Snapshot
-from .plan import MANIFEST, Changes, PlannedRepo, PublishPlan, Stamp, read_manifest, reconcile
-from .retry import explain
+from .grown import Trimmed, trimmed
+from .plan import (
+    MANIFEST,
+    Changes,
+    PlannedRepo,
+    PublishPlan,
+    Stamp,
+    read_manifest,
+    reconcile,
+    stamp,
+)
+from .retry import Pause, explain
 
 __all__ = ["Outcome", "Publication", "Report", "diff", "silent"]
 
@@ -92,13 +102,14 @@ class Publication:
         )
 
     def _publish(self) -> Outcome:
-        waits, landed, sent = self.hub.backoff.waits(), None, False
+        pause, landed, sent = Pause(self.hub.backoff, f"committing to {self.id}"), None, False
         while True:
             there = self._there()
             view = self._compare(there)
             if stopped := self._obstacle(there, view):
                 return stopped
-            if not view.changes:
+            grown = self._trimmed(there)
+            if not view.changes and not grown:
                 return self._tagged(there, view, sent)
             if there.sha == landed:
                 raise InputError(
@@ -109,12 +120,10 @@ class Publication:
                 return self._outcome("pull_request", where=page)
             sent = True
             try:
-                done = self._commit(there, view.changes)
+                done = self._commit(there, view.changes, grown)
             except MovedError as moved:
-                wait = next(waits, None)
-                if wait is None:
+                if not pause(moved.__cause__):
                     raise explain(moved.__cause__ or moved, f"committing to {self.id}") from None
-                time.sleep(wait)
                 continue
             if self.create_pr:
                 return self._outcome("pull_request", where=done.pull.page if done.pull else None)
@@ -182,15 +191,30 @@ class Publication:
         pulls = self.hub.pulls(self.repo.name, self.id, self._message)
         return next((pull.page for pull in pulls if self._is_planned(pull.revision)), None)
 
-    def _commit(self, there: Snapshot, changes: Changes) -> Sent:
+    def _trimmed(self, there: Snapshot) -> Trimmed:
+        """Return what becomes of the shards that were grown by `data sync` since."""
+        if self.repo.name.kind != "dataset":
+            return {}
+        found = trimmed(self.hub, self.repo, self.id, there)
+        out = sum(dropped for _, dropped in found.values())
+        if out:
+            notice(
+                f"{self.id}: {out} windows of grown shards stand in this version too, or meet "
+                "another split of it: they are taken out of the grown shards"
+            )
+        return found
+
+    def _commit(self, there: Snapshot, changes: Changes, grown: Trimmed) -> Sent:
         self.report(self.repo, "uploading", 0)
         repo = self.repo
+        kept = {path: data for path, (data, _) in grown.items() if data is not None}
         return self.hub.commit(
             repo.name,
             self.id,
             there.sha,
-            {path: (repo.files[path], repo.stamps[path]) for path in changes.write},
-            changes.delete,
+            {path: (repo.files[path], repo.stamps[path]) for path in changes.write}
+            | {path: (data, stamp(data)) for path, data in kept.items()},
+            [*changes.delete, *(path for path in grown if path not in kept)],
             self._message,
             create_pr=self.create_pr,
             uploaded=lambda size: self.report(repo, "uploading", size),

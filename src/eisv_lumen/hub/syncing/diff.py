@@ -1,25 +1,36 @@
-"""A look at a published dataset: what it lacks, holds twice, or has in the older schema."""
+"""A look at a published dataset: what it lacks, holds twice, or has in another split as well."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from ...core.arrow import arrow_array
 from ...core.errors import InputError
-from ..publishing.client import Hub, Snapshot
-from ..publishing.plan import CARD, RepoName, Stamp, stamp
-from .split_patterns import Patterns, patterns_of
+from ...trajectory.dataset.layouts import Layout, grown_number, layouts_of
+from ..publishing.client import Snapshot
+from ..publishing.grown import to_keep
+from ..publishing.plan import CARD, Stamp, stamp
+from .cards import Count, recounted
+from .schemas import class_names, in_older_columns, in_own_columns
+from .shards import Shard, Shards
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ...trajectory.dataset.metadata import OwnerFacts
     from ...trajectory.sources.common import Source as States
+    from .growth import Grid, LastWindow
 
-__all__ = ["Change", "Look"]
+__all__ = ["SPLIT", "Change", "Look", "Read"]
 
-_SPLIT: Final = "train"
+SPLIT: Final = "train"
+"""The one that grows."""
+
+Read = Callable[[Mapping[str, float]], "States"]
+"""Reads a log, given when the last published window of each owner begins [s]: what came before
+may be left out."""
 
 
 @dataclass
@@ -30,39 +41,107 @@ class Change:
     write: dict[str, tuple[bytes, Stamp]] = field(default_factory=dict)
     delete: list[str] = field(default_factory=list)
     added: dict[str, tuple[str, int]] = field(default_factory=dict)  # path: config, windows
+    counts: dict[str, Count] = field(default_factory=dict)  # config: what it has more
 
     def put(self, path: str, data: bytes) -> None:
+        """Write a file."""
         self.write[path] = (data, stamp(data))
+
+    def count(self, layout: Layout, rows: int, memory: int, files: int) -> None:
+        """Remember that a layout's configs have so many rows more, or less."""
+        for config in layout.configs:
+            more = Count(rows, memory, files)
+            self.counts[config] = self.counts.get(config, Count()) + more
 
 
 @dataclass
-class _Config:
-    """A configuration as it is published: the pattern of the shards that grow, and what is there.
+class Published:
+    """A config as it is published: its layout, and what its shards' footers say."""
 
-    `grown` is the highest number of a grown shard; `seen` are the keys of all its windows.
-    """
+    layout: Layout
+    splits: dict[str, list[Shard]]
 
-    pattern: str
-    grown: int
-    splits: dict[str, list[pa.Table]] = field(default_factory=dict)
-    seen: set[tuple[str, str, float, float]] = field(default_factory=set)
+    @property
+    def shards(self) -> list[Shard]:
+        """All of them."""
+        return [shard for many in self.splits.values() for shard in many]
+
+    @property
+    def older(self) -> bool:
+        """Whether it is in the schema of the first publication."""
+        return any(shard.older for shard in self.shards)
+
+    def owners(self) -> dict[str, OwnerFacts]:
+        """Return each owner's facts, over all splits."""
+        found: dict[str, OwnerFacts] = {}
+        for shard in self.shards:
+            for owner, facts in shard.owners.items():
+                found[owner] = found[owner].joined(facts) if owner in found else facts
+        return found
 
 
 @dataclass
 class Look:
-    """Looks at one dataset that is to hold the windows of `states`.
+    """Looks at one dataset that is to hold the windows of a log.
 
-    `shards` are those read by now, by oid: a further look reads only news. `planned` are files of
-    a rehearsal, as if they were there.
+    Attributes
+    ----------
+    shards
+        Reads the dataset's shards.
+    read
+        Reads the log.
+    stride
+        As the user has given it.
+    sure
+        Whether the user has said whose the log is.
+    say
+        Told of what is dropped or assumed.
     """
 
-    hub: Hub
-    name: RepoName
-    id: str
-    states: States
+    shards: Shards
+    read: Read
     stride: int | None
-    shards: dict[str, pa.Table] = field(default_factory=dict)
-    planned: dict[str, bytes] = field(default_factory=dict)
+    sure: bool
+    say: Callable[[str], None]
+    _states: States | None = None
+    _since: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The dataset's."""
+        return self.shards.id
+
+    def published(self, there: Snapshot) -> list[Published]:
+        """Return the configs that hold windows.
+
+        Raises
+        ------
+        InputError
+            None does, or one does in part.
+        """
+        found = []
+        for layout in layouts_of(self.card(there), there.oids, self.id):
+            splits = {
+                split: [self.shards.at(there, path) for path in paths]
+                for split, paths in layout.splits.items()
+            }
+            one = Published(layout, splits)
+            fitting = [shard.has_windows for shard in one.shards]
+            if not any(fitting):
+                continue
+            if not all(fitting):
+                stranger = one.shards[fitting.index(False)]
+                raise InputError(
+                    f"{self.id}: {stranger.path}: not the typed dataset, it lacks columns that "
+                    f"the other shards of {layout.name} have; take it away"
+                )
+            found.append(one)
+        if not found:
+            raise InputError(
+                f"{self.id}: holds no windows of states in Parquet that load_dataset would read; "
+                "publish it first"
+            )
+        return found
 
     def at(self, there: Snapshot) -> Change:
         """Return what is to be changed in a revision.
@@ -70,114 +149,167 @@ class Look:
         Raises
         ------
         InputError
-            It is not one of ours, or `stride` is not that of its windows or known to nobody.
+            It is not one of ours, `stride` is not that of its windows or known to nobody, or the
+            log does not go on from what is published.
         """
-        from ...trajectory.sources.published import STATES_COLUMN
-        from .growth import reserved_until
+        from .logs import Logs
 
-        tables = {p: self._read(there, p) for p in sorted(there.oids) if p.endswith(".parquet")}
-        if any(STATES_COLUMN in table.column_names for table in tables.values()):
-            return self._migrated(there, tables)
-        change = Change()
-        configs = {
-            name: self._tidied(patterns, tables, change)
-            for name, patterns in self._configs(there).items()
-        }
-        others = (
-            table
-            for config in configs.values()
-            for split, parts in config.splits.items()
-            for table in parts
-            if split != _SPLIT
-        )
-        reserved = reserved_until(others)
-        for name, config in configs.items():
-            self._grow(name, config, reserved, change)
+        configs, change = self.published(there), Change()
+        grids = [self._grid(config) for config in configs]
+        self._tidy(there, configs, change)
+        states = self._read(configs)
+        reserved: dict[str, float] = {}
+        for config in configs:
+            for split, many in config.splits.items():
+                for owner, facts in ((o, f) for s in many for o, f in s.owners.items()):
+                    if split != SPLIT:
+                        reserved[owner] = max(reserved.get(owner, facts.reach), facts.reach)
+        logs = Logs(self.shards, there, configs, self.sure, self.say)
+        states = logs.identified(states)
+        for config, grid in zip(configs, grids, strict=True):
+            self._grow(there, config, grid, states, logs.last(config, states), reserved, change)
+        card = recounted(self.card(there), SPLIT, change.counts)
+        if card is not None:
+            change.put(CARD, card)
         windows = sum(n for _, n in change.added.values())
         change.message = f"Grow by {windows} windows" if windows else "Take out repeated windows"
         return change
 
-    def _tidied(
-        self, patterns: dict[str, str], tables: dict[str, pa.Table], change: Change
-    ) -> _Config:
-        """Read a configuration's shards, and take out of the grown ones what stands there twice."""
-        from ...trajectory.dataset.schema import typed
-        from .growth import parquet_bytes, without_repetition
+    def _grid(self, config: Published) -> Grid:
+        from .growth import Grid, stride_of
 
-        split_of = {
-            path: split
-            for split, pattern in patterns.items()
-            for path in tables
-            if fnmatchcase(path, pattern)
+        what = f"{self.id}: {config.layout.name}"
+        lengths = {shard.said["window"] for shard in config.shards if "window" in shard.said}
+        if len(lengths) > 1 or any(s.older and s.rows and not s.said for s in config.shards):
+            raise InputError(
+                f"{what} holds windows of several lengths, so it cannot grow; publish each length "
+                "as a config of its own (the older schema: --migrate does so)"
+            )
+        if not lengths:
+            raise InputError(f"{what} has no windows to tell their length by")
+        said = (shard.said["stride"] for shard in config.shards if "stride" in shard.said)
+        if config.older:
+            what = f"{self.id}: the older schema"
+        return Grid(lengths.pop(), stride_of(said, self.stride, what))
+
+    def _read(self, configs: list[Published]) -> States:
+        """Read the log from the last published windows on; again only where they went back."""
+        since: dict[str, float] = {}
+        for config in configs:
+            for owner, facts in config.owners().items():
+                since[owner] = min(since.get(owner, facts.last), facts.last)
+        known = self._since
+        held = all(owner in since and since[owner] >= time for owner, time in known.items())
+        if self._states is None or not held:
+            self._states, self._since = self.read(since), since
+        return self._states
+
+    def _tidy(self, there: Snapshot, configs: list[Published], change: Change) -> None:
+        """Take out of the grown shards what stands elsewhere too, or meets another split.
+
+        Their footers tell where that can be; only there are keys read.
+        """
+        from .growth import parquet_bytes
+
+        others = {
+            shard.path: shard
+            for config in configs
+            for split, many in config.splits.items()
+            if split != SPLIT
+            for shard in many
         }
-        found = _Config(patterns[_SPLIT], max(map(_grown, split_of), default=0))
-        for path in sorted(split_of, key=lambda path: (_grown(path) > 0, path)):
-            table = typed(tables[path], f"{self.id}: {path}")
-            kept = without_repetition(table, found.seen)
-            if _grown(path) and not len(kept):
-                change.delete.append(path)
-            elif _grown(path) and len(kept) < len(table):
-                change.put(path, parquet_bytes(kept))
-            found.splits.setdefault(split_of[path], []).append(kept)
-        return found
+        for config in configs:
+            grown = [s for s in config.splits.get(SPLIT, []) if grown_number(s.path)]
+            same = [shard for shard in config.shards if shard not in grown]
+            if not any(
+                _meet(one, other, states=other.path in others)
+                for one in grown
+                for other in [*same, *others.values(), *grown]
+                if one is not other
+            ):
+                continue
+            keys = {shard.path: self.shards.keys(there, shard.path) for shard in grown}
+            masks = to_keep(
+                keys,
+                [self.shards.keys(there, shard.path) for shard in same],
+                [self.shards.keys(there, path) for path in others],
+            )
+            for path, mask in masks.items():
+                if mask.all():
+                    continue
+                table = self.shards.whole(there, path)
+                kept, size = table.filter(arrow_array(mask)), 0
+                if mask.any():
+                    data = parquet_bytes(kept)
+                    change.put(path, data)
+                    size = len(data)
+                else:
+                    change.delete.append(path)
+                less = kept.nbytes - table.nbytes, size - there.sizes.get(path, 0)
+                change.count(config.layout, len(kept) - len(table), *less)
+            out = sum(int((~mask).sum()) for mask in masks.values())
+            if out:
+                self.say(
+                    f"{config.layout.name}: {out} grown windows stand elsewhere too, or meet "
+                    "another split: taken out"
+                )
 
     def _grow(
-        self, name: str, config: _Config, reserved: dict[tuple[str, str], float], change: Change
+        self,
+        there: Snapshot,
+        config: Published,
+        grid: Grid,
+        states: States,
+        last: Mapping[str, LastWindow],
+        reserved: Mapping[str, float],
+        change: Change,
     ) -> None:
         from . import growth
 
-        published = [table for parts in config.splits.values() for table in parts]
-        window = next((w for table in published if (w := growth.window_length(table))), None)
-        if window is None:
-            raise InputError(f"{self.id}: config {name} has no windows to tell their length by")
-        stride = growth.stride_of(published, self.stride, f"{self.id}: config {name}")
-        cut = {"window": window, "stride": stride}
-        new = growth.new_windows(published, self.states, reserved=reserved, **cut)
-        fresh = growth.without_repetition(new, config.seen)
-        if len(fresh):
-            path = config.pattern.replace("*", f"grown-{config.grown + 1:05d}")
-            change.put(path, growth.parquet_bytes(fresh))
-            change.added[path] = (name, len(fresh))
+        layout, what = config.layout, f"{self.id}: {config.layout.name}"
+        card = self.card(there)
+        fresh = growth.new_windows(states, last, reserved=reserved, grid=grid)
+        if not len(fresh):
+            return
+        fresh = growth.in_time(fresh)
+        taken = [path for path in {*there.oids, *change.write} if path not in change.delete]
+        path = layout.new_shard(SPLIT, card or b"", taken, self.id)
+        rows, unfilled = self._in_their_columns(fresh, config, card, what)
+        if unfilled:
+            self.say(f"{what}: nothing is known for {', '.join(unfilled)}: left empty")
+        data = growth.parquet_bytes(rows)
+        change.put(path, data)
+        change.count(layout, len(rows), rows.nbytes, len(data))
+        change.added[path] = ("/".join(layout.configs), len(fresh))
 
-    def _migrated(self, there: Snapshot, tables: dict[str, pa.Table]) -> Change:
-        """Bring a dataset of the older schema into the typed one; all else of its card stays."""
-        from .growth import stride_of
-        from .migrate import migrate
+    def _in_their_columns(
+        self, fresh: pa.Table, config: Published, card: bytes | None, what: str
+    ) -> tuple[pa.Table, list[str]]:
+        from ...trajectory.dataset.metadata import cut_facts, with_cut_facts
 
-        stride_of([], self.stride, f"{self.id}: the older schema")  # before anything is changed
-        card = self.hub.read(self.name, self.id, there.sha, CARD) if CARD in there.oids else b""
-        change = Change("Bring JSON in strings into typed columns", delete=list(tables))
-        for path, data in migrate(tables, card, self.id).items():
-            change.put(path, data)
-            if path in change.delete:
-                change.delete.remove(path)
-        return change
+        like = max(config.splits[SPLIT] or config.shards, key=lambda shard: shard.path)
+        if config.older:
+            rows, unfilled = in_older_columns(fresh, like.schema, what)
+        else:
+            said = [shard.names for shard in config.shards]
+            names = class_names(said, card, config.layout.configs[0], what)
+            rows, unfilled = in_own_columns(fresh, like.schema, names)
+        return with_cut_facts(rows, **cut_facts(fresh)), unfilled
 
-    def _configs(self, there: Snapshot) -> Patterns:
+    def card(self, there: Snapshot) -> bytes | None:
+        """Return the dataset's card, None where it has none."""
         if CARD not in there.oids:
-            raise InputError(f"{self.id}: has no card; publish it first")
-        return patterns_of(self._bytes(there, CARD), self.id, _SPLIT)
-
-    def _bytes(self, there: Snapshot, path: str) -> bytes:
-        if path in self.planned:
-            return self.planned[path]
-        return self.hub.read(self.name, self.id, there.sha, path)
-
-    def _read(self, there: Snapshot, path: str) -> Any:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        oid = there.oids[path]
-        if oid not in self.shards:
-            data = self._bytes(there, path)
-            try:
-                self.shards[oid] = parquet.read_table(pa.BufferReader(data))
-            except pa.ArrowInvalid as error:
-                raise InputError(f"{self.id}: {path} is not Parquet ({error})") from error
-        return self.shards[oid]
+            return None
+        if CARD in self.shards.planned:
+            return self.shards.planned[CARD]
+        return self.shards.hub.read(self.shards.name, self.id, there.sha, CARD)
 
 
-def _grown(path: str) -> int:
-    """Return the number of a shard that was grown, 0 of any other."""
-    hit = re.search(r"grown-(\d{5})", path)
-    return int(hit[1]) if hit else 0
+def _meet(one: Shard, other: Shard, *, states: bool) -> bool:
+    """Say whether two shards can hold the same window, or share a state, by their footers."""
+    return any(
+        mine.first <= (theirs.reach if states else theirs.last)
+        and theirs.first <= (mine.reach if states else mine.last)
+        for owner, mine in one.owners.items()
+        if (theirs := other.owners.get(owner)) is not None
+    )

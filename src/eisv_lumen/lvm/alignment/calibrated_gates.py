@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .bootstrap import ArticleBootstrap, percentiles
+from .bootstrap import ArticleBootstrap, difference
 from .identification import TIE, Doubles
 from .records import SCALARS, Readings
 
@@ -106,14 +106,14 @@ def transfer_gate(
     inside, outside
         Readings and resamples of the set that the model was tuned on, and of the other.
     """
-    values, drawn = [], []
+    values, intervals = [], []
     for found, articles in (inside, outside):
         floor = found.floor_bits[best_floor(found.floor_bits)]
         over, under = found.bits - floor, found.uniform - floor
         values.append(float(over.sum() / under.sum()))
-        drawn.append(articles.ratios(over, under))
-    low, high = percentiles(drawn[1])
-    loss_low, loss_high = percentiles(drawn[0] - drawn[1])
+        intervals.append(articles.interval(over, under))
+    low, high = intervals[1]
+    loss_low, loss_high = difference(values[0], intervals[0], values[1], intervals[1])
     kept = values[1] / values[0] if values[0] > 0 else 0.0
     return Gate(
         name="G6", title="identification on other articles",

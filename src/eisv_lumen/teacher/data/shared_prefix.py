@@ -18,7 +18,15 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["IGNORED", "TreeCollator", "answer_states", "answer_tree", "label_nodes", "model_inputs"]
+__all__ = [
+    "IGNORED",
+    "TreeCollator",
+    "answer_logits",
+    "answer_states",
+    "answer_tree",
+    "label_nodes",
+    "model_inputs",
+]
 
 IGNORED: Final = -100
 """The label that PyTorch's and TRL's losses leave out."""
@@ -106,25 +114,37 @@ def _padded(rows: Sequence[Sequence[int]], fill: int) -> np.ndarray[tuple[int, i
 
 
 def answer_states(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return what the model's head is given at each node, (rows · A, hidden).
+    """Return the last hidden state at each node, (rows · A, hidden).
 
     Gradients flow through the cache. In the last layer the prompt's tokens are keys and values
     alone: nothing else of theirs is differentiated.
     """
+    found = _read(model, inputs, output_hidden_states=True, logits_to_keep=1)
+    states: torch.Tensor = found.hidden_states[-1].flatten(0, 1)
+    return states
+
+
+def answer_logits(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the model's own logits at each node, (rows · A, vocabulary)."""
+    logits: torch.Tensor = _read(model, inputs).logits.flatten(0, 1)
+    return logits
+
+
+def _read(model: Any, inputs: dict[str, torch.Tensor], **options: Any) -> Any:
+    import torch
+
     given = {k: inputs[k] for k in ("input_ids", "attention_mask", "position_ids")}
+    if getattr(model, "module", model).config._attn_implementation == "eager":
+        # It adds the mask to its scores, where others take a boolean one.
+        sees, low = given["attention_mask"], torch.finfo(torch.float32).min
+        given["attention_mask"] = torch.zeros_like(sees, dtype=torch.float32).masked_fill(
+            ~sees, low
+        )
     cache = None
     if inputs["prompt_ids"].shape[1]:
         # Right padding: causality alone keeps the prompt's tokens from it.
         cache = model(inputs["prompt_ids"], use_cache=True, logits_to_keep=1).cache
-    found = model(
-        **given,
-        cache=cache,
-        use_cache=cache is not None,
-        output_hidden_states=True,
-        logits_to_keep=1,
-    )
-    states: torch.Tensor = found.hidden_states[-1].flatten(0, 1)
-    return states
+    return model(**given, cache=cache, use_cache=cache is not None, **options)
 
 
 def label_nodes(inputs: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -20,7 +20,7 @@ __all__ = ["has_trees", "training_rows"]
 
 def training_rows(
     tokenizer: Any, examples: Examples, max_length: int | None = None
-) -> tuple[Dataset, dict[str, int]]:
+) -> tuple[Dataset, dict[str, int], list[tuple[list[int], list[list[int]]]]]:
     """Tokenise examples: labels cover exactly the answers, whole ones to the end of the turn.
 
     The prompt is tokenised up to where the assistant begins, and the answer by itself, so training
@@ -32,6 +32,8 @@ def training_rows(
         `input_ids` and `labels`; with several draws a window those of `tree.answer_tree`.
     counts : dict
         `rows` and `answer_tokens`, the number of labels that are not masked.
+    pairs : list
+        Token ids of each prompt, and of what is learned of its answers.
 
     Raises
     ------
@@ -60,7 +62,8 @@ def training_rows(
     unmasked = [sum(label != IGNORED for label in row["labels"]) for row in rows]
     assert min(unmasked) > 0, "a row without labels would train on nothing"
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Dataset.from_dict(columns), {"rows": len(rows), "answer_tokens": sum(unmasked)}
+    counts = {"rows": len(rows), "answer_tokens": sum(unmasked)}
+    return Dataset.from_dict(columns), counts, pairs
 
 
 def _one_row(prompt: list[int], answers: list[list[int]]) -> dict[str, list[int]]:

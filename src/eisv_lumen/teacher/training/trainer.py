@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from ...core.errors import InputError
-from ..data.shared_prefix import IGNORED, answer_states, label_nodes
-from .loss import answer_loss
+from ..data.plain_rows import row_logits
+from ..data.shared_prefix import IGNORED, answer_logits, answer_states, label_nodes
+from .loss import answer_loss, logits_loss
 
 if TYPE_CHECKING:
     import torch
@@ -17,11 +18,28 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "progress", "say", "trainer_class"]
 
 
-def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
+def trainer_class(
+    muon_lr: float | None,
+    silent: torch.Tensor | None,
+    *,
+    bare_head: bool = True,
+    answers: int = 1,
+) -> Any:
     """Return SFTTrainer with the same loss, whose head is given the answers' positions alone.
 
     TRL 1.16 projects every position onto the vocabulary where there is no Triton; on a CPU that is
     four fifths of a step of the tiny base, and all but the answers' positions are thrown away.
+
+    Parameters
+    ----------
+    muon_lr
+        Learning rate of Muon; None for AdamW alone.
+    silent
+        As for `answer_loss`.
+    bare_head
+        As `Layout` has it; where it is not, the loss is of the model's own logits.
+    answers
+        Rows of a batch that one row of the dataset becomes.
     """
     import torch
     from trl import SFTTrainer  # type: ignore[attr-defined]
@@ -44,7 +62,7 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
             return self.optimizer
 
         def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
-            _mask_repeats(self, batch_samples)
+            _mask_repeats(self, batch_samples, answers)
             # A tree's labels stand where they are told from: none of them is shifted away.
             counted = [
                 b | {"shift_labels": b["labels"]} if "node" in b else b for b in batch_samples
@@ -63,24 +81,31 @@ def trainer_class(muon_lr: float | None, silent: torch.Tensor | None) -> Any:
         ) -> Any:
             labels = inputs["labels"]
             if "node" in inputs:
-                states, at = answer_states(model, inputs), label_nodes(inputs)
-                labels = labels.flatten()
-            else:
-                given = {name: value for name, value in inputs.items() if name != "labels"}
-                found = model(**given, use_cache=False, output_hidden_states=True, logits_to_keep=1)
+                at, labels = label_nodes(inputs), labels.flatten()
+                read = answer_states if bare_head else answer_logits
+                found = read(model, inputs)
+            elif bare_head:
+                given = {k: v for k, v in inputs.items() if k != "labels"}
+                out = model(**given, use_cache=False, output_hidden_states=True, logits_to_keep=1)
                 answer = labels[:, 1:] != IGNORED
-                states, labels = found.hidden_states[-1][:, :-1][answer], labels[:, 1:][answer]
+                found, labels = out.hidden_states[-1][:, :-1][answer], labels[:, 1:][answer]
                 at = torch.arange(len(labels), device=labels.device)
-            head = cast(Any, self.model).get_output_embeddings().weight
-            total = answer_loss(states, at, labels, head, silent)
+            else:
+                found, labels = row_logits(model, inputs)
+                at = torch.arange(len(labels), device=labels.device)
+            if bare_head:
+                head = cast(Any, self.model).get_output_embeddings().weight
+                total = answer_loss(found, at, labels, head, silent)
+            else:
+                total = logits_loss(found, at, labels)
             # Counted over all ranks, whose gradients are averaged.
             loss = total / num_items_in_batch * self.accelerator.num_processes
-            return (loss, {"states": states}) if return_outputs else loss
+            return (loss, {"found": found}) if return_outputs else loss
 
     return AnswerTrainer
 
 
-def _mask_repeats(trainer: Any, batches: list[Any]) -> None:
+def _mask_repeats(trainer: Any, batches: list[Any], answers: int) -> None:
     """Mask the labels of rows that stand in a rank's last batch of an epoch only to fill it.
 
     Where ranks' rows do not come out even, accelerate begins the epoch again. Without those rows,
@@ -91,8 +116,8 @@ def _mask_repeats(trainer: Any, batches: list[Any]) -> None:
         return
     labels = batches[-1]["labels"]
     before = args.process_index * args.per_device_train_batch_size
-    left = max((state.remainder or len(labels) * args.world_size) - before, 0)
-    labels[left:] = IGNORED
+    left = max((state.remainder or len(labels) // answers * args.world_size) - before, 0)
+    labels[left * answers :] = IGNORED
 
 
 class Clock:

@@ -13,8 +13,8 @@ from ...core.errors import InputError
 from ..sources.common import Source
 from ..windows import STRIDE, count_windows
 from .metadata import with_cut_facts
-from .schema import build
-from .splits import split
+from .schema import build, without_gaps
+from .splits import split_as_possible
 
 __all__ = ["PUBLISHED_LENGTHS", "ByLength", "config_name", "split_lengths", "split_table"]
 
@@ -39,10 +39,10 @@ def split_lengths(
 ) -> tuple[ByLength, int]:
     """Cut a source into windows of each length, and split them alike.
 
-    The longest windows are split (see `splits.split`). A shorter window goes where the longest
-    one goes that begins with the same state: it holds no other states than that one, so no state
-    is in two splits, whatever the lengths. Short windows that begin where no longest one does, at
-    the end of a series, are left out.
+    The longest windows are split (see `splits.split_as_possible`). A shorter window goes where
+    the longest one goes that begins with the same state: it holds no other states than that one,
+    so no state is in two splits, whatever the lengths. Short windows that begin where no longest
+    one does, at the end of a series, are left out.
 
     Parameters
     ----------
@@ -62,26 +62,30 @@ def split_lengths(
     Raises
     ------
     InputError
-        A length stands there twice, no series is long enough, or a split would be empty.
+        A length stands there twice, no series is long enough, or there are not
+        even two windows that share no state.
     """
     if not lengths or len(set(lengths)) != len(lengths):
         raise InputError(f"window lengths {', '.join(map(str, lengths))}: give each once")
     longest = max(lengths)
-    whole = build(source, longest, stride)
-    found = split(whole, seed=seed)
+    whole = build(source, longest, stride, across_gaps=True)
+    found = split_as_possible(whole, seed=seed)
     tables = {}
     for length in sorted(lengths):
-        cut = whole if length == longest else build(source, length, stride)
+        cut = whole if length == longest else build(source, length, stride, across_gaps=True)
         place = _places(source, longest, length, stride)
         tables[length] = {
-            name: with_cut_facts(cut.take(pa.array(place[rows])), seed=seed)
+            name: with_cut_facts(
+                without_gaps(cut.take(pa.array(place[rows])), source.max_gap), seed=seed
+            )
             for name, rows in found.items()
+            if len(rows)
         }
     return tables, len(found.dropped)
 
 
 def split_table(table: pa.Table, *, seed: int) -> tuple[ByLength, int]:
-    """Split windows that are cut already, whatever their lengths (see `splits.split`).
+    """Split windows that are cut already, whatever their lengths (see `splits.split_as_possible`).
 
     Returns
     -------
@@ -92,9 +96,9 @@ def split_table(table: pa.Table, *, seed: int) -> tuple[ByLength, int]:
     Raises
     ------
     InputError
-        A split would be empty.
+        There are not even two windows that share no state.
     """
-    found = split(table, seed=seed)
+    found = split_as_possible(table, seed=seed)
     size = np.asarray(table["t"].combine_chunks().value_lengths())
     tables = {
         length: {
@@ -102,6 +106,7 @@ def split_table(table: pa.Table, *, seed: int) -> tuple[ByLength, int]:
                 table.take(pa.array(rows[size[rows] == length])), window=length, seed=seed
             )
             for name, rows in found.items()
+            if len(rows)
         }
         for length in np.unique(size).tolist()
     }

@@ -89,7 +89,7 @@ def _check_each(
                 f"--out {path}: is what is read ({source}), which would be lost; choose another "
                 "--out"
             )
-        if _columns(path) != list(columns):
+        if _columns(path) not in (list(columns), [c for c in columns if c != "shape_name"]):
             raise InputError(
                 f"--out {path}: holds something else than this command writes; delete it first, "
                 "or choose another --out"

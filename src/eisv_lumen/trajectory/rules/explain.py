@@ -7,14 +7,15 @@ agree on every window: quantities are taken in the same order of operations, to 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from .thresholds import BASIN_RANGE, DRIFT_LIMIT, RATE_LIMIT, SPIKE_RANGE, STILL
+from ...expression.shapes import ENTRIES
+from .thresholds import limit
 
 __all__ = ["Condition", "Derivatives", "Explanation", "Rule", "derivatives", "explain"]
 
@@ -71,7 +72,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The nine rules of one window, in the order in which they are tried."""
+    """The rules of one window, in the order in which they are tried."""
 
     rules: tuple[Rule, ...]
 
@@ -137,7 +138,7 @@ def derivatives(t: npt.ArrayLike, X: npt.ArrayLike) -> Derivatives:
 def explain(
     t: npt.ArrayLike, X: npt.ArrayLike, ethical_drift: npt.ArrayLike | None = None
 ) -> Explanation:
-    """Try the nine rules on one window (`reference/eisv.md` §3).
+    """Try the rules on one window (`reference/eisv.md` §3).
 
     Parameters
     ----------
@@ -169,45 +170,56 @@ def explain(
     >>> [(c.quantity, round(c.margin, 3)) for c in found.rules[1].conditions]
     [('max E − min E', 0.1), ('mean dE/dt', 0.016), ('last E − first E', 0.3)]
     """
-    time, states, drift = _checked(t, X, ethical_drift)
-    E, S = states[:, 0], states[:, 2]
-    d = derivatives(time, states)
+    found = _measured(*_checked(t, X, ethical_drift))
+    rules = []
+    for entry in ENTRIES:
+        asked = (
+            Condition(_WORDS[quantity][0], found[quantity], relation, limit(bound),
+                      _WORDS[quantity][1])
+            for quantity, relation, bound in entry.rule
+        )  # fmt: skip
+        rules.append(Rule(entry.name, tuple(asked)))
+    return Explanation(tuple(rules))
+
+
+_WORDS: Final = (
+    {f"range_{x}": (f"max {x} − min {x}", "") for x in EISV_DIMS}
+    | {f"change_{x}": (f"last {x} − first {x}", "") for x in EISV_DIMS}
+    | {f"mean_d_{x}": (f"mean d{x}/dt", "1/s") for x in EISV_DIMS}
+    | {f"peak_{x}": (f"peak of {x}, from the nearer end", "states") for x in EISV_DIMS}
+    | {
+        "max_drift": ("max ethical drift", ""),
+        "n_second": ("number of second derivatives", ""),
+        "max_first": ("largest |first derivative|", "1/s"),
+        "max_second": ("largest |second derivative|", "1/s²"),
+    }
+)
+"""What a person reads for each of `QUANTITIES`, and its unit."""
+
+
+def _measured(t: Floats, X: Floats, drift: Floats) -> dict[str, float]:
+    """Return all of `QUANTITIES` of a window."""
+    d = derivatives(t, X)
     # Added up in time order, as the kernel does: pairwise summation may round differently.
     means = np.cumsum(d.first, axis=0)[-1] / len(d.first) if len(d.first) else np.zeros(4)
-    dE, dS, dV = (float(means[j]) for j in (0, 2, 3))
-    rise, spike = float(E.max() - E.min()), float(S.max() - S.min())
-    peak = int(np.argmax(S))
-    inside = min(peak, len(S) - 1 - peak)
-    fastest = float(np.abs(d.first).max(initial=0.0))
-    sharpest = float(np.abs(d.second).max(initial=0.0))
-    conditions: dict[str, tuple[Condition, ...]] = {
-        "basin_transition_down": (
-            Condition("max E − min E", rise, "≥", BASIN_RANGE),
-            Condition("mean dE/dt", dE, "<", 0.0, "1/s"),
-            Condition("first E − last E", float(E[0] - E[-1]), ">", 0.0),
-        ),
-        "basin_transition_up": (
-            Condition("max E − min E", rise, "≥", BASIN_RANGE),
-            Condition("mean dE/dt", dE, ">", 0.0, "1/s"),
-            Condition("last E − first E", float(E[-1] - E[0]), ">", 0.0),
-        ),
-        "entropy_spike_recovery": (
-            Condition("max S − min S", spike, "≥", SPIKE_RANGE),
-            Condition("peak of S, from the nearer end", inside, ">", 0, "states"),
-        ),
-        "drift_dissonance": (Condition("max ethical drift", float(drift.max()), ">", DRIFT_LIMIT),),
-        "void_rising": (Condition("mean dV/dt", dV, ">", RATE_LIMIT, "1/s"),),
-        "rising_entropy": (Condition("mean dS/dt", dS, ">", RATE_LIMIT, "1/s"),),
-        "falling_energy": (Condition("mean dE/dt", dE, "<", -RATE_LIMIT, "1/s"),),
-        "convergence": (
-            Condition("second derivatives there are", len(d.second), "≥", 1),
-            Condition("largest |first derivative|", fastest, "<", RATE_LIMIT, "1/s"),
-            Condition("largest |second derivative|", sharpest, "<", RATE_LIMIT, "1/s²"),
-            Condition("largest |first derivative|", fastest, ">", STILL, "1/s"),
-        ),
-        "settled_presence": (),
+    peaks = X.argmax(0)
+    columns = {
+        "range": X.max(0) - X.min(0),
+        "change": X[-1] - X[0],
+        "mean_d": means,
+        "peak": np.minimum(peaks, len(X) - 1 - peaks),
     }
-    return Explanation(tuple(Rule(shape, asked) for shape, asked in conditions.items()))
+    found = {
+        f"{what}_{dim}": float(value)
+        for what, values in columns.items()
+        for dim, value in zip(EISV_DIMS, values, strict=True)
+    }
+    return found | {
+        "max_drift": float(drift.max()),
+        "n_second": float(len(d.second)),
+        "max_first": float(np.abs(d.first).max(initial=0.0)),
+        "max_second": float(np.abs(d.second).max(initial=0.0)),
+    }
 
 
 def _checked(

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.errors import InputError
-from ...expression.vocabulary import SHAPES, shape_code
-from ..rules.thresholds import BASIN_RANGE, DRIFT_LIMIT, RATE_LIMIT, SPIKE_RANGE
+from ...eisv import EISV_DIMS
+from ...expression.shapes import ENTRIES, Movement
+from ...expression.vocabulary import shape_code
+from ..rules.thresholds import DRIFT_LIMIT, RATE_LIMIT, limit
 from ..series import Windows, concatenate, windows_from_arrays
 from ..windows import WINDOW
 
@@ -22,15 +24,12 @@ __all__ = ["SPACING", "generate", "spacing_limit"]
 
 Floats = npt.NDArray[np.float64]
 
-SPACING: Final = {
-    shape: {"rising_entropy": 0.75, "falling_energy": 0.18, "void_rising": 0.22}.get(shape, 1.0)
-    for shape in SHAPES
-}
+_ENTRIES: Final = {entry.name: entry for entry in ENTRIES}
+SPACING: Final = {entry.name: entry.spacing for entry in ENTRIES}
 """Spacing [s] of each shape in the study, where a window has 20 states."""
 
 _SPACING_MIN, _SPACING_MAX = 1e-6, 1e7  # [s]; outside it rates drown in rounding
-_WINDOW_MIN: Final = {"entropy_spike_recovery": 3, "convergence": 3}
-_E, _I, _S, _V = range(4)
+_I, _S, _V = 1, 2, 3
 _ROUNDS: Final = 50
 _SQUEEZE: Final = 0.855  # of the limit: as the study's falling_energy, .18 s of .2105 s
 
@@ -47,8 +46,11 @@ def spacing_limit(shape: str, window: int = WINDOW, v_max: float = 1.0) -> float
     >>> round(spacing_limit("falling_energy"), 4), spacing_limit("settled_presence")
     (0.2105, inf)
     """
-    room = {"falling_energy": BASIN_RANGE, "rising_entropy": 1.0, "void_rising": v_max}.get(shape)
-    return math.inf if room is None else room / (RATE_LIMIT * (window - 1))
+    moves = _ENTRIES[shape].movement
+    if not moves.rate:
+        return math.inf
+    room = limit(moves.most) if moves.most is not None else _top(moves, v_max)
+    return room / (limit(moves.rate) * (window - 1))
 
 
 def generate(
@@ -114,7 +116,7 @@ def generate(
 def _require_feasible(
     shape: str, n: int, window: int, spacing: float, v_max: float, seed: int
 ) -> None:
-    least = _WINDOW_MIN.get(shape, 2)
+    least = _ENTRIES[shape].least_states
     if window < least:
         raise InputError(f"window={window}: {shape} needs at least {least} states")
     if n < 0 or seed < 0:
@@ -125,25 +127,23 @@ def _require_feasible(
         raise InputError(
             f"spacing={spacing}: must be between {_SPACING_MIN:g} and {_SPACING_MAX:g} s"
         )
-    limit = spacing_limit(shape, window, v_max)
+    longest = spacing_limit(shape, window, v_max)
     # Within a rounding error of the limit the mean rate is decided by rounding.
-    if spacing >= limit * (1 - 1e-9):
-        needed = RATE_LIMIT * (window - 1) * spacing
-        room = RATE_LIMIT * (window - 1) * limit
+    if spacing >= longest * (1 - 1e-9):
+        rate = limit(_ENTRIES[shape].movement.rate)
+        needed, room = (rate * (window - 1) * gap for gap in (spacing, longest))
         raise InputError(
             f"spacing={spacing}: {shape} over {window} states needs a change of more than "
-            f"{needed:.4g} within a range of {room:.4g}; take a spacing below {limit:.6g} s"
+            f"{needed:.4g} within a range of {room:.4g}; take a spacing below {longest:.6g} s"
         )
 
 
 def _draw(
     shape: str, n: int, window: int, spacing: float, v_max: float, rng: np.random.Generator
 ) -> Windows:
-    """Draw `n` candidates."""
-    calm = {
-        "settled_presence": _settled,
-        "convergence": _convergence,
-    }.get(shape)
+    """Draw `n` candidates, as the shape's `Movement` says."""
+    moves = _ENTRIES[shape].movement
+    calm = {"settle": _settled, "approach": _convergence}.get(moves.kind)
     low = np.array([0.25, 0.45, 0.10, 0.15 * v_max])
     high = np.array([0.75, 0.90, 0.45, 0.85 * v_max])
     level = rng.uniform(low, high, (n, 4))[:, None, :]
@@ -151,30 +151,30 @@ def _draw(
         X = calm(level, window, spacing, v_max, rng)
     else:
         X = level + _noise((n, window, 4), rng) * [1, 1, 1, v_max]
-    duration = spacing * (window - 1)
     drift = np.minimum(np.abs(0.05 * rng.standard_normal((n, window))), 0.9 * DRIFT_LIMIT)
-
-    if shape == "basin_transition_down":
-        X[:, :, _E] = 1.0 - _rise(n, window, BASIN_RANGE, 0.7, 1.0, rng)
-    elif shape == "basin_transition_up":
-        X[:, :, _E] = _rise(n, window, BASIN_RANGE, 0.7, 1.0, rng)
-    elif shape == "falling_energy":
-        X[:, :, _E] = 1.0 - _rise(n, window, RATE_LIMIT * duration, BASIN_RANGE, 1.0, rng)
-    elif shape == "rising_entropy":
-        least = RATE_LIMIT * duration
-        X[:, :, _S] = _rise(n, window, least, min(1.0, least + 0.3), 1.0, rng)
-    elif shape == "void_rising":
-        least = RATE_LIMIT * duration
-        X[:, :, _V] = _rise(n, window, least, min(v_max, least + 0.3), v_max, rng)
-    elif shape == "entropy_spike_recovery":
-        X[:, :, _S] += _bump(n, window, SPIKE_RANGE + 0.1, 0.5, rng)
-    elif shape == "drift_dissonance":
+    if moves.kind in ("rise", "fall"):
+        top = _top(moves, v_max)
+        least = limit(moves.rate) * (spacing * (window - 1)) if moves.rate else limit(moves.least)
+        most = min(top, least + 0.3) if moves.most is None else limit(moves.most)
+        path = _rise(n, window, least, most, top, rng)
+        X[:, :, EISV_DIMS.index(moves.dim)] = path if moves.kind == "rise" else top - path
+    elif moves.kind == "bump":
+        assert moves.most is not None
+        X[:, :, EISV_DIMS.index(moves.dim)] += _bump(
+            n, window, limit(moves.least) + 0.1, limit(moves.most), rng
+        )
+    elif moves.kind == "drift":
         at, height = rng.integers(0, window, n), rng.uniform(DRIFT_LIMIT + 0.02, 0.9, n)
         k = np.arange(window)
         bump = height[:, None] * np.exp(-np.abs(k - at[:, None]) / rng.uniform(1, 4, (n, 1)))
         drift = np.maximum(drift, bump)
     t = np.tile(spacing * np.arange(window, dtype=np.float64), (n, 1))
     return windows_from_arrays(t, np.clip(X, 0.0, [1.0, 1.0, 1.0, v_max]), drift)
+
+
+def _top(moves: Movement, v_max: float) -> float:
+    """Return the top of the range of the dimension that moves."""
+    return v_max if moves.dim == "V" else 1.0
 
 
 def _noise(size: tuple[int, int, int], rng: np.random.Generator) -> Floats:

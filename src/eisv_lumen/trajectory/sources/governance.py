@@ -6,7 +6,7 @@ import json
 import math
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,16 +14,19 @@ import numpy as np
 
 from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from ..series import Series
 from ..validation import check_seconds
-from .common import Report, Source, in_time_order, parse_times, text_lines
+from .assemble import Part, assemble
+from .common import Source, parse_times, text_lines
+from .options import DEFAULT, ReadOptions
+from .values import GOVERNANCE, readings
 
 __all__ = [
     "MIN_UPDATES",
     "Updates",
-    "assemble",
     "drift_of",
     "number",
+    "part_of_updates",
+    "parts_of_governance",
     "read_governance",
     "read_updates",
     "time_of",
@@ -42,7 +45,7 @@ class Updates:
     drift: array[float] = field(default_factory=lambda: array("d"))
 
 
-def read_governance(path: str | os.PathLike[str]) -> Source:
+def read_governance(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Source:
     """Read governance updates, one JSON object a line.
 
     A line has `agent_id`, `timestamp` (ISO-8601, naive is UTC, or seconds since the epoch) and
@@ -56,11 +59,17 @@ def read_governance(path: str | os.PathLike[str]) -> Source:
         The file is missing, a line is not such an update (the message names line and field), or
         no agent has enough updates.
     """
-    return assemble(*read_updates(text_lines(path), str(path)), str(path))
+    return assemble(parts_of_governance(path, options), options, fewest=MIN_UPDATES)
+
+
+def parts_of_governance(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> list[Part]:
+    """Read updates as they stand in a file, one part an agent."""
+    found = read_updates(text_lines(path), str(path), options)
+    return part_of_updates(*found, str(path), options)
 
 
 def read_updates(
-    lines: Iterable[tuple[int, str]], name: str
+    lines: Iterable[tuple[int, str]], name: str, options: ReadOptions = DEFAULT
 ) -> tuple[dict[str, Updates], int, int]:
     """Read numbered lines of updates; return each agent's, in their order, rows, and NULL rows.
 
@@ -81,10 +90,14 @@ def read_updates(
         eisv = _get(update, "eisv", place)
         if not isinstance(eisv, dict):
             raise InputError(f"{place}: eisv is not an object with E, I, S, V")
+        if not eisv.keys() >= set(EISV_DIMS):  # keys in lower case are the same keys
+            eisv = {str(key).upper(): value for key, value in eisv.items()}
         values = [_get(eisv, dim, place, "eisv.") for dim in EISV_DIMS]
         agent = _get(update, "agent_id", place)
         if not isinstance(agent, str | int) or isinstance(agent, bool):
             raise InputError(f"{place}: agent_id is {agent!r}, not a name")
+        if isinstance(agent, str) and not agent.isascii():
+            _check_text(agent, place)
         time = _get(update, "timestamp", place)
         if any(value is None for value in values):
             null_rows += 1
@@ -100,36 +113,65 @@ def read_updates(
         names = [f"eisv.{dim}" for dim in EISV_DIMS]
         mine.states.extend(number(v, n, place) for v, n in zip(values, names, strict=True))
         mine.drift.append(drift_of(update.get("ethical_drift"), place))
-    t = parse_times(texts, lambda i: f"{name}, line {numbers[i]}, timestamp")
+    t = parse_times(texts, lambda i: f"{name}, line {numbers[i]}, timestamp", options.zone)
     for (mine, at), seconds in zip(waiting, t.tolist(), strict=True):
         mine.t[at] = seconds
     return agents, rows, null_rows
 
 
-def assemble(agents: dict[str, Updates], rows: int, null_rows: int, name: str) -> Source:
-    """Turn updates into series: sorted by time, clamped, agents with too few dropped."""
-    series = []
-    clamped = moved = 0
-    for agent, updates in agents.items():
-        if len(updates.t) < MIN_UPDATES:
-            continue
-        raw = np.frombuffer(updates.states).reshape(-1, 4)
-        clamped += int(((raw < 0) | (raw > 1)).sum())
-        drift = np.frombuffer(updates.drift)
-        missing = np.isnan(drift)
-        found = None if missing.all() else np.where(missing, 0.0, drift)
-        n, t, (X, found) = in_time_order(
-            np.frombuffer(updates.t), np.asfortranarray(np.clip(raw, 0.0, 1.0)), found
-        )
-        moved += n
-        series.append(Series(t, X, found, source="governance", agent=agent))
-    if not series:
+def _check_text(agent: str, place: str) -> None:
+    """Refuse half of a character (a lone surrogate), which JSON can spell and no file can hold."""
+    try:
+        agent.encode("utf-8")
+    except UnicodeEncodeError:
         raise InputError(
-            f"{name}: none of its {len(agents)} agents has {MIN_UPDATES} usable updates, in "
-            f"{rows} rows ({null_rows} with a NULL)"
+            f"{place}: agent_id {agent!a} holds half a character; mend that name"
+        ) from None
+
+
+def part_of_updates(
+    agents: dict[str, Updates],
+    rows: int,
+    null_rows: int,
+    name: str,
+    options: ReadOptions = DEFAULT,
+    notes: tuple[str, ...] = (),
+) -> list[Part]:
+    """Turn updates into parts, one an agent; the first one carries the counts of rows.
+
+    S may reach 2 and V run from −2 to 2 (§1): these are clamped and counted, however many.
+    """
+    parts: list[Part] = []
+    for agent, updates in agents.items():
+        raw = np.frombuffer(updates.states).reshape(-1, 4)
+        place = f"{name}, agent {agent}"
+        X, present = readings(raw, _places(place), options, GOVERNANCE)
+        t, drift = np.frombuffer(updates.t)[present], np.frombuffer(updates.drift)[present]
+        X = X[present]
+        outside = (X < 0) | (X > 1)
+        missing = np.isnan(drift)
+        parts.append(
+            Part(
+                place,
+                t,
+                np.clip(X, 0.0, 1.0),
+                None if missing.all() else np.where(missing, 0.0, drift),
+                agent,
+                "governance",
+                rows if not parts else 0,
+                int((~present).sum()) + (null_rows if not parts else 0),
+                int(outside.sum()),
+                (2 * len(X), int(outside[:, :2].sum())),
+                notes if not parts else (),
+            )
         )
-    dropped = len(agents) - len(series)
-    return Source(series, Report(rows, null_rows, moved, clamped, len(series), dropped))
+    return parts or [
+        Part(name, np.empty(0), np.empty((0, 4)), None, "", "governance", rows, null_rows)
+    ]
+
+
+def _places(agent: str) -> Callable[[int], str]:
+    return lambda i: f"{agent}, update {i}"
 
 
 def number(value: Any, field_name: str, place: str) -> float:

@@ -1,36 +1,42 @@
-"""States as columns of a Parquet or CSV file: t or timestamp, E, I, S, V, and two that may lack.
+"""States as columns of a table: a time, E, I, S, V, and a drift and an agent that may lack.
 
-`ethical_drift` and `agent` may lack; other columns are left alone. Whole files become series;
-files too large for that are classified batch by batch.
+Whole tables become series; files too large for that are classified batch by batch.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
 
 from ...core.errors import InputError
+from ...core.files import atomic_path
+from ...core.notices import notice
 from ...eisv import EISV_DIMS
 from ..series import Series
 from ..windows import STRIDE, WINDOW, classify_stream
-from .columns import by_agent, state_columns, wanted_columns
-from .common import Report, Source, in_time_order
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from .assemble import Part, assemble
+from .columns import state_columns, wanted_columns
+from .common import Source, counted
+from .options import DEFAULT, ReadOptions
+from .roles import agent_of_path, ignored_columns, names_an_owner
+from .tables import Table, kind_of, open_table, reading, table_of_frame
 
 __all__ = [
     "STATES",
     "classify_file",
     "column_names",
+    "part_of_file",
+    "part_of_frame",
     "read_states",
+    "refuse_owners",
     "row_count",
     "write_states",
 ]
@@ -38,23 +44,18 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 STATES: Final = ("agent", "t", *EISV_DIMS, "ethical_drift")
 """Columns of the files that `write_states` writes."""
-_NO_NUMBER: Final = re.compile(
-    r"CSV column #(\d+): Row #(\d+): CSV conversion error to double: invalid value '(.*)'"
-)
-_ROWS = 1 << 17
-"""Rows in a batch of a stream: about 7 MB of columns."""
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the columns of a Parquet or CSV file.
+    """Return the names of the columns of a table.
 
     Raises
     ------
     InputError
-        There is no such file, or it is neither.
+        There is no such file, or it is none.
     """
-    with _reading(path):
-        return list(_open(path)[0].names)
+    with reading(path):
+        return list(open_table(path).schema.names)
 
 
 def row_count(path: str | os.PathLike[str]) -> int:
@@ -65,61 +66,106 @@ def row_count(path: str | os.PathLike[str]) -> int:
     InputError
         There is no such file, or it is not Parquet.
     """
-    from pyarrow import parquet
-
-    with _reading(path):
+    with reading(path):
         return int(parquet.read_metadata(path).num_rows)
 
 
-def read_states(path: str | os.PathLike[str]) -> Source:
-    """Read states from a Parquet or CSV file; one series an agent, sorted by time.
+def read_states(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Source:
+    """Read states from a table in a file; one series an agent, sorted by time.
 
-    `t` is in seconds since the epoch; `timestamp` is a timestamp or a text in ISO-8601 (naive is
-    UTC). Rows with a NULL among time and E, I, S, V are skipped and counted; a NULL drift is 0.
-    Values of E, I, S, V outside [0, 1] are clamped and counted.
+    A time is in seconds since the epoch, a timestamp, or a text in ISO-8601 (naive is UTC). Rows
+    with a NULL among time and E, I, S, V are skipped and counted; a NULL drift is 0. Values of E,
+    I, S, V outside [0, 1] are clamped and counted.
 
     Raises
     ------
     InputError
-        The file is missing or is neither, a column is missing or holds no numbers, a value is not
-        finite; the message names row and column.
+        The file is missing or is no table, a column is missing or holds no numbers, a value is not
+        finite (the message names row and column), or as for `assemble`.
     """
-    parts: list[tuple[Floats, Floats, Floats | None, Any]] = []
-    rows = null_rows = clamped = 0
-    with _reading(path):
-        schema, batches = _open(path)
-        wanted = wanted_columns(schema, path)
-        for batch in batches(wanted):
-            part, skipped, outside = state_columns(batch, path, rows)
-            rows += batch.num_rows
-            null_rows += skipped
-            clamped += outside
-            parts.append(part)
-    if rows == null_rows:
-        raise InputError(f"{path}: holds no usable state ({rows} rows, {null_rows} with a NULL)")
-    t = np.concatenate([p[0] for p in parts])
-    X = np.concatenate([p[1].T for p in parts], axis=1).T
-    drift = (
-        None if parts[0][2] is None else np.concatenate([p[2] for p in parts if p[2] is not None])
-    )
-    agents = np.concatenate([p[3] for p in parts]) if "agent" in wanted else np.zeros(len(t), "U1")
-    series, moved = [], 0
-    for agent, mine in by_agent(agents):
-        n, time, (states, found) = in_time_order(
-            t[mine], np.asfortranarray(X[mine]), None if drift is None else drift[mine]
+    return assemble([part_of_file(path, options)], options)
+
+
+def part_of_file(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Part:
+    """Read a file's states as they stand there; a key `agent=ada/` in its path names their owner.
+
+    Parameters and errors are those of `read_states`.
+    """
+    named = agent_of_path(Path(path), options.columns)
+    source = Path(path).name.split(".")[0]
+    with reading(path):
+        return _part(open_table(path), str(path), source, options, named)
+
+
+def part_of_frame(frame: Any, options: ReadOptions = DEFAULT) -> Part:
+    """Read the states of a pandas, polars or Arrow table, or of a mapping of columns."""
+    return _part(table_of_frame(frame), f"the {type(frame).__name__}", "frame", options, None)
+
+
+def _part(table: Table, place: str, source: str, options: ReadOptions, named: str | None) -> Part:
+    wanted = wanted_columns(table.schema, place, options)
+    ignored = ignored_columns(table.schema.names, wanted)
+    notes = []
+    if "agent" not in wanted and named is None and options.agent is None:
+        refuse_owners(table, [name for name in ignored if names_an_owner(name)], place)
+    if named is not None and "agent" in wanted:
+        raise InputError(
+            f"{place}: the path says agent={named}, and column {wanted['agent']!r} may say "
+            "another; choose one: --agent-column, or --agent NAME"
         )
-        moved += n
-        series.append(Series(time, states, found, source=Path(path).stem, agent=agent))
-    return Source(series, Report(rows, null_rows, moved, clamped, agents=len(series)))
+    if ignored:
+        notes.append(f"{counted(len(ignored), 'column')} not read: {', '.join(ignored)}")
+    parts: list[tuple[Floats, Floats, Floats | None, Any]] = []
+    rows = skipped = clamped = 0
+    for batch in table.stream(wanted):
+        part, left_out, outside = state_columns(batch, place, rows, options)
+        rows += batch.num_rows
+        skipped += left_out
+        clamped += outside
+        parts.append(part)
+    if rows == skipped:
+        raise InputError(f"{place}: holds no usable state ({rows} rows, {skipped} with a NULL)")
+    drifts = [p[2] for p in parts if p[2] is not None]
+    return Part(
+        place,
+        np.concatenate([p[0] for p in parts]),
+        np.concatenate([p[1].T for p in parts], axis=1).T,
+        np.concatenate(drifts) if drifts else None,
+        named or "" if "agent" not in wanted else np.concatenate([p[3] for p in parts]),
+        source,
+        rows,
+        skipped,
+        clamped,
+        notes=tuple(notes),
+    )
+
+
+def refuse_owners(table: Table, names: list[str], place: str) -> None:
+    """Refuse a column that seems to tell rows of several owners apart, and is not read."""
+    for name in names:
+        batches = list(table.stream({"agent": name}))
+        if not batches:
+            continue
+        column = pa.chunked_array([batch[name] for batch in batches])
+        distinct = pc.count_distinct(column).as_py()
+        if 1 < distinct <= len(column) // 2:
+            raise InputError(
+                f"{place}: column {name!r} holds {distinct} values and may say whose a row is; say "
+                f"so with --agent-column {name}, or with --agent NAME that all rows are one's"
+            )
 
 
 def classify_file(
-    path: str | os.PathLike[str], *, window: int = WINDOW, stride: int = STRIDE
+    path: str | os.PathLike[str],
+    *,
+    window: int = WINDOW,
+    stride: int = STRIDE,
+    options: ReadOptions = DEFAULT,
 ) -> Iterator[npt.NDArray[np.int8]]:
-    """Classify the one series of a Parquet or CSV file, batch by batch.
+    """Classify the one series of a table in a file, batch by batch.
 
     Memory is that of a batch, whatever the size of the file. Values of E, I, S, V outside [0, 1]
-    are clamped.
+    are clamped, and a `Notice` says how many.
 
     Yields
     ------
@@ -132,34 +178,42 @@ def classify_file(
         As for `read_states` and `classify`; the file has several agents or a NULL, or its times
         decrease: what has to be sorted cannot be streamed.
     """
-    if Path(path).suffix.lower() not in (".parquet", ".csv"):
+    if kind_of(path) not in (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz"):
         raise InputError(
             f"{path}: give states in .parquet or .csv; to convert another source: "
             f"eisv-lumen data convert {path} --out states.parquet"
         )
+    seen = {"rows": 0, "clamped": 0}
 
     def parts() -> Iterator[tuple[Floats, Floats, Floats | None]]:
-        rows, first = 0, None
-        schema, batches = _open(path)
-        for batch in batches(wanted_columns(schema, path)):
-            (t, X, drift, agents), skipped, _ = state_columns(batch, path, rows)
-            rows += batch.num_rows
+        first = None
+        table = open_table(path)
+        for batch in table.stream(wanted_columns(table.schema, path, options)):
+            (t, X, drift, agents), skipped, clamped = state_columns(
+                batch, path, seen["rows"], options
+            )
+            seen["rows"] += batch.num_rows
+            seen["clamped"] += clamped
             if skipped:
                 raise InputError(
-                    f"{path}, rows up to {rows}: a NULL among the states; {_mend(path)}"
+                    f"{path}, rows up to {seen['rows']}: a NULL among the states; {_mend(path)}"
                 )
             if agents is not None and len(agents):
                 first = agents[0] if first is None else first
                 if (agents != first).any():
-                    raise InputError(f"{path}, rows up to {rows}: several agents; {_mend(path)}")
+                    raise InputError(
+                        f"{path}, rows up to {seen['rows']}: several agents; {_mend(path)}"
+                    )
             yield t, X, drift
 
-    with _reading(path):
+    with reading(path):
         try:
             yield from classify_stream(parts(), window=window, stride=stride)
         except InputError as error:
             known = str(error).startswith(str(path))
             raise error if known else InputError(f"{path}: {error}") from error
+    if seen["clamped"]:
+        notice(f"{path}: {counted(seen['clamped'], 'value')} outside [0, 1] clamped")
 
 
 def write_states(path: str | os.PathLike[str], series: list[Series]) -> None:
@@ -170,10 +224,6 @@ def write_states(path: str | os.PathLike[str], series: list[Series]) -> None:
     InputError
         The file cannot be written.
     """
-    import pyarrow as pa
-
-    from ..dataset.schema import write_parquet
-
     drifts = [np.zeros(len(s)) if s.ethical_drift is None else s.ethical_drift for s in series]
     agents = pa.DictionaryArray.from_arrays(
         np.repeat(np.arange(len(series), dtype=np.int32), [len(s) for s in series]),
@@ -186,87 +236,18 @@ def write_states(path: str | os.PathLike[str], series: list[Series]) -> None:
         **dict(zip(EISV_DIMS, states, strict=True)),
         "ethical_drift": np.concatenate(drifts),
     }
-    write_parquet(path, pa.table(columns))
+    if not any(s.agent for s in series):  # an unnamed owner is said by the column's absence
+        del columns["agent"]
+    with atomic_path(path) as aside, aside.open("wb") as stream:
+        parquet.write_table(
+            pa.table(columns),
+            stream,
+            compression="zstd",
+            row_group_size=1 << 20,
+            use_content_defined_chunking=True,
+            write_page_index=True,
+        )
 
 
 def _mend(path: str | os.PathLike[str]) -> str:
     return f"read it whole instead: eisv-lumen data build {path}"
-
-
-class _reading:
-    """Turn what pyarrow says about a file into our one message."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        if not Path(self.path).is_file():
-            raise InputError(f"{self.path}: no such file")
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        import pyarrow as pa
-
-        if isinstance(error, pa.ArrowException | OSError) and not isinstance(error, InputError):
-            text = " ".join(str(error).split())
-            if found := _NO_NUMBER.search(text):
-                column, line, value = found.groups()
-                raise InputError(
-                    f"{self.path}, line {line}, column {column_names(self.path)[int(column)]}: "
-                    f"{value!r} is no number; mend or drop that line"
-                ) from error
-            if not text.isprintable() or "\ufffd" in text:  # bytes of the file, quoted
-                text = "bytes that are no text in UTF-8"
-            raise InputError(f"{self.path}: cannot be read ({text})") from error
-        if isinstance(error, UnicodeDecodeError):
-            raise InputError(f"{self.path}: names of columns are not UTF-8") from error
-
-
-def _refuse_utf16(path: str | os.PathLike[str]) -> None:
-    """Refuse a CSV file that begins with UTF-16's mark, as spreadsheets save "Unicode text"."""
-    with Path(path).open("rb") as file:
-        if file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
-            raise InputError(
-                f"{path}: is in UTF-16; save it as CSV in UTF-8, or convert it: "
-                f"iconv -f UTF-16 -t UTF-8 {path} > utf-8.csv"
-            )
-
-
-def _open(
-    path: str | os.PathLike[str],
-) -> tuple[pa.Schema, Callable[[list[str]], Iterator[pa.RecordBatch]]]:
-    """Return the schema of a file, and a function that streams some of its columns."""
-    if Path(path).suffix.lower() == ".csv":
-        from pyarrow import csv
-
-        _refuse_utf16(path)
-        read = csv.ReadOptions(use_threads=False, block_size=8 << 20)
-        with csv.open_csv(path, read_options=read) as first:
-            schema = first.schema
-
-        def stream_csv(wanted: list[str]) -> Iterator[pa.RecordBatch]:
-            import pyarrow as pa
-
-            types = {c: pa.float64() for c in wanted if c not in ("timestamp", "agent")}
-            types |= {c: pa.string() for c in wanted if c in ("timestamp", "agent")}
-            convert = csv.ConvertOptions(include_columns=wanted, column_types=types)
-            yield from csv.open_csv(path, read_options=read, convert_options=convert)
-
-        return schema, stream_csv
-
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
-        schema = file.schema_arrow
-
-    def stream_parquet(wanted: list[str]) -> Iterator[pa.RecordBatch]:
-        # Unasked, pyarrow would hold whole row groups, however long they are.
-        # Texts come as a dictionary: a long one that stands on every row is held once.
-        named = [name for name in wanted if name in ("agent", "timestamp")]
-        texts = [name for name in named if pa.types.is_string(schema.field(name).type)]
-        with parquet.ParquetFile(
-            path, pre_buffer=False, buffer_size=1 << 20, read_dictionary=texts
-        ) as file:
-            yield from file.iter_batches(_ROWS, columns=wanted, use_threads=False)
-
-    return schema, stream_parquet

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import unquote
 
 from ...core.errors import InputError
+from ...core.secrets import Address, mask
 from ...eisv import EISV_DIMS
+from .assemble import Part, assemble
 from .common import Source
-from .governance import Updates, assemble, drift_of, number, time_of
+from .governance import MIN_UPDATES, Updates, drift_of, number, part_of_updates, time_of
+from .options import DEFAULT, ReadOptions
 
-__all__ = ["is_postgres", "read_postgres"]
+__all__ = ["is_postgres", "parts_of_postgres", "read_postgres"]
 
 _SCHEMES = ("postgres", "postgresql")
+_KEYS = ", ".join(
+    f"coalesce(state_json -> '{dim}', state_json -> '{dim.lower()}')" for dim in EISV_DIMS
+)
+# Rows of one time are told apart by what they hold: where a row lies changes with each UPDATE.
 _QUERY = f"""
-SELECT identity_id::text, extract(epoch FROM recorded_at)::float8,
-       {", ".join(f"state_json -> '{dim}'" for dim in EISV_DIMS)}, state_json -> 'ethical_drift'
+SELECT identity_id::text, extract(epoch FROM recorded_at)::float8, {_KEYS},
+       state_json -> 'ethical_drift'
 FROM core.agent_state
-ORDER BY identity_id, recorded_at
+ORDER BY identity_id, recorded_at, state_json::text
 """
 _ROWS_A_TRIP = 10_000
-_PARAMETER = re.compile(r"(?<=[?&])([^=&?]*)=[^&]*")
-# As libpq reads it: any character but a slash. Up to the last @, should one not be escaped.
-_USER_PASSWORD = re.compile(r"^(\w+://[^:@/?]*):(?!\d*/).*@")
+_DRIVER = re.compile(r"(?<=^postgres)\+\w+(?=://)|(?<=^postgresql)\+\w+(?=://)")
+"""SQLAlchemy names a driver in the scheme, as in postgresql+psycopg2://; libpq knows none."""
 
 
 def is_postgres(source: object) -> bool:
     """Whether a source is the address of a PostgreSQL database."""
-    return str(source).split("://")[0] in _SCHEMES and "://" in str(source)
+    scheme, found, _ = str(source).partition("://")
+    return bool(found) and scheme.split("+")[0] in _SCHEMES
 
 
-def read_postgres(url: str) -> Source:
+def read_postgres(url: str, options: ReadOptions = DEFAULT) -> Source:
     """Read the governance rows of a PostgreSQL database, one series an identity.
 
     The rows come through a server-side cursor of a read-only transaction, in the order of time,
@@ -51,6 +57,11 @@ def read_postgres(url: str) -> Source:
         psycopg is not installed, the database cannot be reached, the table or a column is not
         there, or a value is not a number.
     """
+    return assemble(parts_of_postgres(url, options), options, fewest=MIN_UPDATES)
+
+
+def parts_of_postgres(url: str, options: ReadOptions = DEFAULT) -> list[Part]:
+    """Read the rows as they stand in the database, one part an identity."""
     try:
         import psycopg
     except ImportError as error:
@@ -58,17 +69,19 @@ def read_postgres(url: str) -> Source:
             "reading from PostgreSQL needs psycopg: pip install 'eisv-lumen[postgres]'"
         ) from error
 
-    name = _without_password(url)
+    address = Address(url)
+    name = str(address)
     agents: dict[str, Updates] = {}
-    rows = null_rows = 0
+    rows = null_rows = nameless = 0
     try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
+        with psycopg.connect(_DRIVER.sub("", address.full), connect_timeout=10) as connection:
             connection.read_only = True
             with connection.cursor(name="eisv_lumen") as cursor:
                 cursor.itersize = _ROWS_A_TRIP
                 cursor.execute(_QUERY)
                 for identity, time, *values, drift in cursor:
                     rows += 1
+                    nameless += identity is None
                     if identity is None or time is None or any(v is None for v in values):
                         null_rows += 1
                         continue
@@ -78,24 +91,14 @@ def read_postgres(url: str) -> Source:
                     mine.states.extend(_numbers(values, place))
                     mine.drift.append(drift_of(drift, place))
     except psycopg.Error as error:
-        raise InputError(f"{name}: {_mend(error)}") from error
-    return assemble(agents, rows, null_rows, f"{name}, core.agent_state")
+        raise InputError(f"{name}: {mask(_mend(error))}") from None
+    notes = (f"{nameless:,} of these have no identity_id",) if nameless else ()
+    return part_of_updates(agents, rows, null_rows, f"{name}, core.agent_state", options, notes)
 
 
 def _numbers(values: list[Any], place: str) -> list[float]:
     pairs = zip(values, EISV_DIMS, strict=True)
     return [number(value, f"state_json.{dim}", place) for value, dim in pairs]
-
-
-def _without_password(url: str) -> str:
-    """Return an address as it may be shown; libpq takes secrets in the query, too."""
-    return _USER_PASSWORD.sub(r"\1@", _PARAMETER.sub(_masked, url))
-
-
-def _masked(parameter: re.Match[str]) -> str:
-    """Return a parameter of the query, `***` for a secret's value; names may be escaped."""
-    secret = unquote(parameter[1]).lower() in ("password", "sslpassword")
-    return f"{parameter[1]}=***" if secret else parameter[0]
 
 
 def _mend(error: Exception) -> str:

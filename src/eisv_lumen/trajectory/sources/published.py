@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...core.errors import InputError
 from ...eisv import EISV_DIMS
-from ...expression.vocabulary import UnknownNameError, shape_code, strip_tildes
+from ...expression.vocabulary import strip_tildes
 from .common import parse_times
 from .governance import drift_of, number, time_of
 
@@ -24,13 +27,19 @@ __all__ = ["STATES_COLUMN", "typed_from_published"]
 
 STATES_COLUMN = "eisv_states"
 """A table with this column is in the published schema."""
+_LUMEN = "lumen"
 
 
-def typed_from_published(table: pa.Table, name: str) -> pa.Table:
+def typed_from_published(
+    table: pa.Table, name: str, names: Sequence[str] | None = None
+) -> pa.Table:
     """Turn the published schema into the typed one (`trajectory.dataset.SCHEMA`).
 
     A state is an object with E, I, S, V and `t` (seconds) or `timestamp` (ISO-8601), in either
-    case of letters; a drift may stand in it. The published labels are kept as they are.
+    case of letters; a drift may stand in it. The published labels are kept as they are. Lumen's
+    own windows (provenance `lumen_real`) are of the agent `lumen`; any others have no name for
+    whose they are, so that windows that overlap in equal states are taken for one series, which
+    is called after its first row.
 
     Parameters
     ----------
@@ -38,6 +47,8 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
         With the columns `shape` and `eisv_states`; `provenance` and `tokens` may lack.
     name
         What messages call the table.
+    names
+        The class names that a card gives to codes.
 
     Raises
     ------
@@ -46,33 +57,51 @@ def typed_from_published(table: pa.Table, name: str) -> pa.Table:
     """
     import pyarrow as pa
 
-    from ..dataset.schema import SCHEMA
+    from ..dataset.labels import class_names, shape_codes
+    from ..dataset.schema import SCHEMA, typed
 
     for column in ("shape", STATES_COLUMN):
         if column not in table.column_names:
             raise InputError(f"{name}: no column {column!r}; it has {table.column_names}")
     rows = table.num_rows
-    shapes, states, provenance, tokens = (
-        _texts(table, column, name) for column in ("shape", STATES_COLUMN, "provenance", "tokens")
+    states, provenance, tokens = (
+        _texts(table, column, name) for column in (STATES_COLUMN, "provenance", "tokens")
     )
-    out: dict[str, list[Any]] = {field: [] for field in SCHEMA.names}
+    fields = [field for field in SCHEMA if field.name != "shape_name"]
+    codes = shape_codes(table["shape"], names or class_names(table.schema), name)
+    out: dict[str, Any] = {field.name: [] for field in fields}
     for i in range(rows):
         place = f"{name}, row {i}"
         t, values, drift = _window(_json(states[i], STATES_COLUMN, place), place)
-        try:
-            out["shape"].append(shape_code(shapes[i]))
-        except UnknownNameError as error:
-            raise InputError(f"{place}: {error}") from None
         out["t"].append(t)
         for j, dim in enumerate(EISV_DIMS):
             out[dim].append([v[j] for v in values])
         out["ethical_drift"].append(drift)
         out["source"].append(provenance[i] or "published")
-        out["agent"].append("lumen" if provenance[i] == "lumen_real" else f"row-{i}")
+        out["agent"].append(_LUMEN if provenance[i] == "lumen_real" else f"row-{i}")
         out["t_start"].append(t[0])
         out["t_end"].append(t[-1])
         out["tokens"].append(_expressions(_json(tokens[i] or "[]", "tokens", place), place))
-    return pa.table(out, schema=SCHEMA)
+    out["shape"] = codes
+    read = pa.table(out, schema=pa.schema(fields, metadata=SCHEMA.metadata))
+    return typed(_with_owners(read), name)
+
+
+def _with_owners(table: pa.Table) -> pa.Table:
+    """Name windows that overlap in equal states after the first of them: they are one series."""
+    import pyarrow as pa
+
+    from ..dataset.splits import owners
+
+    agent = np.asarray(table["agent"].to_pylist(), object)
+    # Those that have a name come first: theirs is the one that stays.
+    order = np.argsort(agent != _LUMEN, kind="stable")
+    owner = owners(table)
+    _, first, which = np.unique(owner[order], return_index=True, return_inverse=True)
+    named = agent.copy()
+    named[order] = agent[order][first][which]
+    column = table.column_names.index("agent")
+    return table.set_column(column, "agent", pa.array(named.tolist(), pa.string()))
 
 
 def _texts(table: pa.Table, column: str, name: str) -> list[Any]:

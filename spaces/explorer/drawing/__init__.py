@@ -1,0 +1,1 @@
+"""What is drawn and written on the page, as HTML text."""
