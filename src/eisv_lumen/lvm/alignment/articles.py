@@ -70,9 +70,14 @@ class Article:
         return self.starts + self.context_length + self.ahead
 
     @cached_property
+    def equal(self) -> Ints:
+        """(m,) the first row that equals each (`first_equal`)."""
+        return first_equal(self.chunks)
+
+    @cached_property
     def candidates(self) -> npt.NDArray[np.bool_]:
-        """(n, m) which chunks a window's next one is looked for among: see `candidates`."""
-        return candidates(first_equal(self.chunks), self.context_rows, self.target_rows)
+        """(n, m) which chunks a window's next one is looked for among (`candidates`)."""
+        return candidates(self.equal, self.context_rows, self.target_rows)
 
     def rows_at(self, offset: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """Rows `offset` places after the target, and where there is one.

@@ -102,7 +102,8 @@ def draw_articles(
     """Draw a split for every article, so that each split holds every corpus.
 
     An article's split depends on its own name: what is added to a corpus or taken from it moves no
-    other. So shares are kept on average, not to the article.
+    other, but where a corpus is so small that a split would be left empty: that takes one article
+    from the largest. So shares are kept on average, not to the article.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ def draw_articles(
     Raises
     ------
     InputError
-        The shares do not sum to 1, or a split is left without an article of a corpus.
+        The shares do not sum to 1, or a corpus has fewer wholes than there are splits.
     """
     if any(s <= 0 for s in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
         raise InputError(f"shares {dict(shares)}: each must be above 0, and their sum 1")
@@ -143,11 +144,6 @@ def draw_articles(
             )
         drawn = (_permuted if how == "permutation" else _hashed)(names, shares, seed, corpus)
         for split, mine in drawn.items():
-            if not mine:
-                raise InputError(
-                    f"corpus {corpus!r}: of {len(names)} articles none falls to {split}; add "
-                    "articles, give it a greater share, or another --seed"
-                )
             out[split] += [part for name in mine for part in parts[name]]
     return {split: tuple(sorted(names)) for split, names in out.items()}
 
@@ -155,10 +151,19 @@ def draw_articles(
 def _hashed(
     names: Sequence[str], shares: Mapping[str, float], seed: int, _corpus: str
 ) -> dict[str, list[str]]:
-    ends = np.cumsum(list(shares.values()))[:-1]
+    ends = np.cumsum(list(shares.values()))
+    splits = list(shares)
+    places = {name: place_of(name, seed) for name in names}
     out: dict[str, list[str]] = {split: [] for split in shares}
-    for name in names:
-        out[list(shares)[int(np.searchsorted(ends, place_of(name, seed), "right"))]].append(name)
+    for name, place in places.items():
+        out[splits[int(np.searchsorted(ends[:-1], place, "right"))]].append(name)
+    for split, end in zip(splits, ends, strict=True):
+        if not out[split]:  # a very small corpus: the largest split lends what lies nearest
+            lender = max(out.values(), key=len)
+            middle = end - shares[split] / 2
+            nearest = min(lender, key=lambda name: abs(places[name] - middle))
+            lender.remove(nearest)
+            out[split].append(nearest)
     return out
 
 
