@@ -153,7 +153,8 @@ def published_window(s: SequenceSet, window: int, answers: Answers) -> dict[str,
     for offset in range(-3, 4):
         row = chunk_at(s, window, offset - 1)
         out[f"at {offset}"] = math.nan if row is None else cosine(vector, s.vectors[row])
-    scores = score_article(s, window, vector, False, ())
+    # As published: among all chunks of the article, each copy by itself.
+    scores = {row: cosine(vector, s.vectors[row]) for row in rows_of_article(s, window)}
     others = [score for row, score in scores.items() if row != target]
     out |= {f"B {name}": x for name, x in tied_rank(scores[target], others).items()}
     assert answers.ablated is not None

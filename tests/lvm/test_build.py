@@ -14,6 +14,9 @@ from eisv_lumen.lvm.data.splits import check_disjoint, whole_of
 from eisv_lumen.lvm.data.storage import read_chunks, read_sequences, write_chunks
 
 
+AR = ar1(0.5, dim=32)
+
+
 def corpus(name, process, n=12, length=20, seed=0):
     s = process.sample(n, length, seed)
     return Chunks(
@@ -136,8 +139,9 @@ def test_other_cuts_of_the_articles_of_train_are_more_to_train_on_and_no_others(
     ],
 )
 def test_what_cannot_be_used_ends_with_one_line_and_nothing_written(folders, run, args, message):
-    write_chunks(replace(corpus("o", ar1(0.5, dim=32)), encoder="second"), folders / "other")
-    write_chunks(corpus("n", ar1(0.5, dim=16)), folders / "narrow")
+    write_chunks(replace(corpus("o", ar1(0.5, dim=32)), fingerprint="2"), folders / "other")
+    narrow = replace(corpus("n", ar1(0.5, dim=16)), fingerprint=corpus("a", AR).fingerprint)
+    write_chunks(narrow, folders / "narrow")
     write_chunks(corpus("f", ar1(0.5, dim=32), n=2), folders / "few")
     code, out, err = run("sequences", *args, "--out", "seq")
     assert (code, out) == (2, "")

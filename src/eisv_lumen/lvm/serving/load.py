@@ -54,13 +54,13 @@ def open_service(
             f"{model}: reads vectors of {loaded.config.dim} dimensions, the index {index} holds "
             f"{dim}; embed with the encoder that the model was trained on"
         )
-    encoder = Encoder.load(searched.chunks.encoder)
-    check_same_encoder(f"{index}", searched.chunks, "the encoder as it is now", _Now(encoder))
     known = learned(model)
     if known is None:
         notice(f"{model}: has no training.json, so whose vectors it reads is not known")
     elif known.encoder:
         check_same_encoder(f"{model}", known, f"the index {index}", searched.chunks)
+    encoder = Encoder.load(searched.chunks.encoder)
+    check_same_encoder(f"{index}", searched.chunks, "the encoder as it is now", _Now(encoder))
     said: Decoder = (
         Vec2Text(encoder, encoder.name) if decoder == "vec2text" else NearestText(searched)
     )
