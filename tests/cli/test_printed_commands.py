@@ -88,7 +88,7 @@ def test_a_printed_command_parses(page: str, command: str) -> None:
 
 @pytest.mark.parametrize(("of", "example"), EXAMPLES)
 def test_an_example_of_a_help_parses(of: str, example: str) -> None:
-    args = shlex.split(example.split(" > ")[0], comments=True)[1:]
+    args = shlex.split(example.split(" > ", maxsplit=1)[0], comments=True)[1:]
     leaf(args, parse=True)
     assert any(" ".join(shlex.split(e)[1:]).startswith(of) for o, e in EXAMPLES if o == of)
 
