@@ -19,8 +19,8 @@ from eisv_lumen.trajectory.simulate.anima_log import write_anima_db
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for form in ("*.md", "benchmarks/*.md", "docs/*.md", "docs/*/*.md", "blog/*.md", "model_card/*.jinja",
-                 "dataset_card/*.jinja", "spaces/*/*.jinja")
+    for form in ("*.md", "benchmarks/*.md", "docs/*.md", "docs/*/*.md", "blog/*.md",
+                 "model_card/*.jinja", "dataset_card/*.jinja", "spaces/*/*.jinja")
     for path in ROOT.glob(form)
 )  # fmt: skip
 COMMAND = typer.main.get_command(app)
