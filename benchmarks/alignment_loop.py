@@ -24,6 +24,16 @@ def rows_of_article(s: SequenceSet, window: int) -> list[int]:
     return np.flatnonzero(s.article == code).tolist()
 
 
+def candidates_of(s: SequenceSet, window: int, hidden: Sequence[int]) -> list[int]:
+    """Rows that can be next: none that is hidden, and of equal ones the target or the first."""
+    target, kept = chunk_at(s, window, 0), []
+    for row in sorted(rows_of_article(s, window), key=lambda row: (row != target, row)):
+        known = any(np.array_equal(s.vectors[row], s.vectors[other]) for other in kept)
+        if row not in hidden and not known:
+            kept.append(row)
+    return kept
+
+
 def context_of(s: SequenceSet, window: int) -> list[int]:
     return [int(s.starts[window]) + i for i in range(s.context_length)]
 
@@ -69,8 +79,7 @@ def score_article(
     direction = said / length if length > 0 else said
     return {
         row: cosine(direction - middle, s.vectors[row] - middle)
-        for row in rows
-        if row not in hidden
+        for row in candidates_of(s, window, hidden)
     }
 
 
@@ -84,8 +93,7 @@ def lag_article(
             w * cosine(s.vectors[c] - middle, s.vectors[row] - middle)
             for w, c in zip(weights, context, strict=True)
         )
-        for row in rows
-        if row not in context
+        for row in candidates_of(s, window, context)
     }
 
 
@@ -145,7 +153,8 @@ def published_window(s: SequenceSet, window: int, answers: Answers) -> dict[str,
     for offset in range(-3, 4):
         row = chunk_at(s, window, offset - 1)
         out[f"at {offset}"] = math.nan if row is None else cosine(vector, s.vectors[row])
-    scores = score_article(s, window, vector, False, ())
+    # As published: among all chunks of the article, each copy by itself.
+    scores = {row: cosine(vector, s.vectors[row]) for row in rows_of_article(s, window)}
     others = [score for row, score in scores.items() if row != target]
     out |= {f"B {name}": x for name, x in tied_rank(scores[target], others).items()}
     assert answers.ablated is not None

@@ -18,7 +18,7 @@ from eisv_lumen.cluster.plan import Plan, plan_run, read_rates
 from eisv_lumen.cluster.states import split_file
 from eisv_lumen.evaluation.report import read_report
 from eisv_lumen.hub.contents.student import student_card
-from eisv_lumen.lvm.serving.load import encoder_of
+from eisv_lumen.lvm.predictors.learned import learned
 from eisv_lumen.teacher.data.windows import training_record
 from eisv_lumen.teacher.recipe import DataRecipe, load_recipe
 from eisv_lumen.trajectory.sources.options import DEFAULT
@@ -116,14 +116,14 @@ def test_a_record_of_training(folder: Path, data: Any) -> None:
     path.write_text(dumped(data.draw(altered(TRAINING))))
     found = survives(lambda: training_record(folder), path.name)
     assert found is None or isinstance(found[1], DataRecipe)
-    encoder = survives(lambda: encoder_of(folder), path.name)
-    assert encoder is None or isinstance(encoder, str)
+    known = survives(lambda: learned(folder), path.name)
+    assert known is None or isinstance(known.encoder, str)
 
 
 @pytest.mark.parametrize("record", [None, [], {"data": 3}, {"data": {"train": {"encoder": [1]}}}])
 def test_a_record_of_something_else_names_no_encoder(folder: Path, record: Any) -> None:
     (folder / "training.json").write_text(dumped(record))
-    assert survives(lambda: encoder_of(folder), "training.json: not a record") is None
+    assert survives(lambda: learned(folder), "training.json: not a record") is None
 
 
 DISTILLED = {

@@ -30,4 +30,5 @@ def chunks():
         article_ids=("wiki/A", "wiki/B", "kjv/C"),
         encoder="test",
         texts=tuple(f"text {i}" for i in range(20)),
+        fingerprint="test",
     )

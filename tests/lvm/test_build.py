@@ -14,12 +14,15 @@ from eisv_lumen.lvm.data.splits import check_disjoint, whole_of
 from eisv_lumen.lvm.data.storage import read_chunks, read_sequences, write_chunks
 
 
+AR = ar1(0.5, dim=32)
+
+
 def corpus(name, process, n=12, length=20, seed=0):
     s = process.sample(n, length, seed)
     return Chunks(
         s.vectors, s.article, s.position,
         tuple(f"{name}/{i:02d}" for i in range(n)), "encoder",
-        tuple(f"{name} text {i}" for i in range(len(s.vectors))),
+        tuple(f"{name} text {i}" for i in range(len(s.vectors))), s.fingerprint,
     )  # fmt: skip
 
 
@@ -136,8 +139,9 @@ def test_other_cuts_of_the_articles_of_train_are_more_to_train_on_and_no_others(
     ],
 )
 def test_what_cannot_be_used_ends_with_one_line_and_nothing_written(folders, run, args, message):
-    write_chunks(replace(corpus("o", ar1(0.5, dim=32)), encoder="second"), folders / "other")
-    write_chunks(corpus("n", ar1(0.5, dim=16)), folders / "narrow")
+    write_chunks(replace(corpus("o", ar1(0.5, dim=32)), fingerprint="2"), folders / "other")
+    narrow = replace(corpus("n", ar1(0.5, dim=16)), fingerprint=corpus("a", AR).fingerprint)
+    write_chunks(narrow, folders / "narrow")
     write_chunks(corpus("f", ar1(0.5, dim=32), n=2), folders / "few")
     code, out, err = run("sequences", *args, "--out", "seq")
     assert (code, out) == (2, "")
@@ -148,20 +152,17 @@ def test_what_cannot_be_used_ends_with_one_line_and_nothing_written(folders, run
 
 def test_the_studys_files_are_split_by_article_too(folders, run):
     s = ar1(0.5, dim=8).sample(8, 12, seed=0)
-    rows = [
-        {"article_index": int(a), "target_chunk_index": int(p)}
-        for a, p in zip(s.window_article, s.position[s.target_rows], strict=True)
-    ]
-    np.savez(
-        "study.npz", context_sequences=s.contexts(), target_vectors=s.targets(),
-        metadata=np.array(rows, dtype=object),
-    )  # fmt: skip
+    vectors = {"context_sequences": s.contexts(), "target_vectors": s.targets()}
+    places = {"article_ids": s.window_article, "target_indices": s.position[s.target_rows]}
+    rows = [{"article_index": 0, "target_chunk_index": 5}]
+    np.savez("pickled.npz", **vectors, metadata=np.array(rows, dtype=object))
+    np.savez("study.npz", **vectors, **places)
     shares = ("--shares", "train=0.5,validation=0.5", "--encoder", "gtr-t5-base", "--out", "seq")
-    code, _, err = run("sequences", "study.npz", *shares)
+    code, _, err = run("sequences", "pickled.npz", *shares)
     assert code == 2
-    assert "--allow-pickle-once" in err
-    assert run("sequences", "study.npz", *shares, "--allow-pickle-once", "--context", 4)[0] == 2
-    assert run("sequences", "study.npz", *shares, "--allow-pickle-once")[0] == 0
+    assert "save it again as arrays" in err
+    assert run("sequences", "study.npz", *shares, "--context", 4)[0] == 2
+    assert run("sequences", "study.npz", *shares)[0] == 0
     train, validation = (read_sequences(folders / "seq" / n) for n in ("train", "validation"))
     assert len(train) + len(validation) == len(s)
     assert train.encoder == "gtr-t5-base"

@@ -37,7 +37,9 @@ def test_a_parquet_file_is_read_row_by_row(tmp_path):
     path = table(tmp_path / "c.parquet", body=["one", "two"], name=["x", "y"])
     found = read_articles(path, text_column="body", id_column="name")
     assert [(a.id, a.text) for a in found] == [("x", "one"), ("y", "two")]
-    assert [a.id for a in read_articles(path, text_column="body")] == ["row-000000", "row-000001"]
+    named = [a.id for a in read_articles(path, text_column="body")]
+    more = table(tmp_path / "d.parquet", body=["zero", "one", "two", "one"])
+    assert [a.id for a in read_articles(more, text_column="body")][1:] == [*named, f"{named[0]}-2"]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_articles_become_chunks_with_places_and_the_folder_has_the_same_bytes_ag
 
 
 def test_texts_longer_than_the_encoder_reads_are_counted(encoder):
-    assert encoder.count_cut(["short", "word " * 400]) == 1
+    assert encoder.longer(["short", "word " * 400]) == [1]
 
 
 def test_an_encoder_that_cannot_be_had_is_named(monkeypatch):

@@ -176,14 +176,14 @@ def test_order_that_rises_and_falls_is_not_monotone(turning):
 def test_splits_that_differ_fail_parity():
     train, _ = halves(ar1(0.5).sample(20, 30, seed=0))
     _, other = halves(ar1(0.7).sample(20, 30, seed=1))
-    report = check(train, replace(other, encoder=train.encoder))
+    report = check(train, replace(other, encoder=train.encoder, fingerprint=train.fingerprint))
     assert not next(g for g in report.gates if g.name == "parity of coherence").passed
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: replace(s, encoder="other"), "validation, encoder: 'other'"),
+        (lambda s: replace(s, fingerprint="other"), "validation: vectors of encoder"),
         (lambda s: replace(s, starts=s.starts[:0]), "validation: no window"),
         (lambda s: replace(s, article_ids=("chain-00000", *s.article_ids[1:])), "in train and in"),
     ],

@@ -220,7 +220,7 @@ def test_what_cannot_be_loaded_is_said(tmp_path):
     with pytest.raises(InputError, match=r"weights missing or not the model's: head\.bias"):
         load_predictor(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"torn")
-    with pytest.raises(InputError, match="no latent vector model can be loaded"):
+    with pytest.raises(InputError, match="not safetensors, or cut short"):
         load_predictor(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "qwen3"}')
     with pytest.raises(InputError, match=r"model_type='qwen3': not one of lvm_predictor"):

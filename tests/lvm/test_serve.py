@@ -103,7 +103,8 @@ def port(service: Service) -> Iterator[int]:
 def test_health_says_what_is_served(port: int) -> None:
     assert call(port, "GET", "/health") == (
         200,
-        {"status": "ok", "model": "small", "encoder": "trigrams", "dim": DIM, "chunks": 60,
+        {"status": "ok", "model": "small", "kind": "predictor", "encoder": "trigrams",
+         "fingerprint": "", "chunks_by": "sentence", "dim": DIM, "chunks": 60,
          "context_length": 5, "articles": 6, "decoder": "nearest"},
     )  # fmt: skip
 
@@ -298,7 +299,10 @@ def test_what_does_not_fit_together_is_refused(
     trained(DIM).save_pretrained(tmp_path / "other" / "model")
     record = {"data": {"train": {"encoder": "gtr"}}}
     (tmp_path / "other" / "training.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match="vectors of 'gtr', but the index was embedded by"):
+    with pytest.raises(
+        InputError,
+        match="vectors of encoder 'gtr', but the index .* has those of encoder 'trigrams'",
+    ):
         open_service(tmp_path / "other", tmp_path / "index")
     silent = ChunkIndex.of(
         Chunks(index.chunks.vectors, index.chunks.article, index.chunks.position,

@@ -33,7 +33,7 @@ def same(a, b):
 
 def test_what_is_written_is_read_again(chunks, tmp_path):
     windows = windows_of(chunks, 3)
-    write_sequences(windows, tmp_path / "s", texts=chunks.texts, provenance={"seed": 7})
+    write_sequences(windows, tmp_path / "s", provenance={"seed": 7})
     same(read_sequences(tmp_path / "s"), windows)
     again = read_chunks(tmp_path / "s")
     same(again, chunks)

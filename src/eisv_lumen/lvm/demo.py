@@ -17,7 +17,7 @@ from .alignment.predictions import Predictor
 from .alignment.report import AlignmentReport, read_alignment, write_alignment
 from .data.build import Plan, build_splits
 from .data.chunking import Article, Cut, cut_all
-from .data.corpus import draw, read_articles
+from .data.corpus import corpus_name, draw, read_articles
 from .data.data_gates import check
 from .data.embed import Encoder, Progress, embed_articles
 from .data.storage import read_sequences, write_chunks
@@ -96,7 +96,7 @@ def run_demo(
     articles, how = _articles(source, amount, seed)
     say("2  Vectors: each chunk through the encoder, alone")
     chunks = embed_articles(
-        articles, how, encoder := Encoder.load(), folder / "cache", corpus=_name(source),
+        articles, how, encoder := Encoder.load(), folder / "cache", corpus=corpus_name(source),
         progress=progress,
     )  # fmt: skip
     write_chunks(chunks, folder / "chunks", encoder.provenance(1) | {"source": source})
@@ -157,23 +157,19 @@ def _articles(source: str, size: DemoSize, seed: int) -> tuple[list[Article], Cu
     return draw(long, size.articles, seed), how
 
 
-def _name(source: str) -> str:
-    return Path(source).stem
-
-
 def _tested(
     name: str, null: Predictor, folder: Path, sets: dict[str, Any], source: str, seed: int
 ) -> AlignmentReport:
     given = {"train": sets["train"], "validation": sets["validation"]}
     trained = (folder / name / "model").is_dir()
-    asked = list(sets.values())
+    asked = [sets["validation"], sets["test"]]
     model = predictor(str(folder / name) if trained else name, name, **given, asked=asked)
     report = align(
         model,
         validation=sets["validation"],
         test=sets["test"],
         nulls=[null],
-        names={"test": f"{_name(source)}, test articles"},
+        names={"test": f"{corpus_name(source)}, test articles"},
         seed=seed,
         provenance=provenance(
             " ".join(["eisv-lumen", *sys.argv[1:]]), seed=seed, data={"source": source},

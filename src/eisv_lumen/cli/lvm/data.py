@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,13 +27,28 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on st
 _Seed = Annotated[int, typer.Option(min=0, help="Seed of the draw.")]
 
 
+class Drawing(StrEnum):
+    """How articles are drawn."""
+
+    hash = "hash"
+    permutation = "permutation"
+
+
+_Draw = Annotated[
+    Drawing,
+    typer.Option(
+        "--draw", help="hash: an article more moves no other; permutation: as earlier results."
+    ),
+]
+
+
 @app.command()
 def embed(
     source: Annotated[
         str,
         typer.Argument(
-            help="wiki, kjv, kjv-narrative, pydoc or stdlib; a folder of .txt and .md (or .html "
-            "made by Sphinx); a .parquet file; owner/name on the Hub."
+            help="wiki, kjv, kjv-narrative, pydoc or stdlib; a folder of .txt, .md and .markdown "
+            "(or .html made by Sphinx); a .parquet file; owner/name on the Hub."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for vectors.safetensors and chunks.parquet.")],
@@ -55,8 +72,11 @@ def embed(
         str | None, typer.Option(help="Name put before each article's; by default the source's.")
     ] = None,
     text_column: Annotated[str, typer.Option(help="Of a Parquet file or dataset.")] = "text",
-    id_column: Annotated[str | None, typer.Option(help="Names of articles; else by row.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Names of articles; else by what they say.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Of a dataset.")] = "train",
+    how_drawn: _Draw = Drawing.hash,
     cache: Annotated[
         Path | None,
         typer.Option(help="Vectors kept between runs; else $EISV_LUMEN_CACHE or ~/.cache."),
@@ -83,8 +103,9 @@ def embed(
 
     from transformers.utils.logging import disable_progress_bar
 
-    from ...lvm.data.corpus import draw, read_articles
+    from ...lvm.data.corpus import corpus_name, draw, read_articles
     from ...lvm.data.embed import Encoder, default_cache, embed_articles
+    from ...lvm.data.splits import whole_of
     from ...lvm.data.storage import check_place, write_chunks
     from ...lvm.data.texts import usual_cut
 
@@ -93,10 +114,10 @@ def embed(
     given["parts"] = parts or None
     how = usual_cut(source, {k: v for k, v in given.items() if v is not None})
     found = read_articles(source, text_column=text_column, id_column=id_column, split=split)
-    drawn = draw(found, articles or len(found), seed)
+    drawn = draw(found, articles or len(found), seed, how_drawn.value)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     loaded = Encoder.load(encoder, device)
-    name = Path(source).stem if corpus is None else corpus
+    name = corpus_name(source) if corpus is None else corpus
     with _bar("embedding") as progress:
         chunks = embed_articles(
             drawn,
@@ -109,9 +130,15 @@ def embed(
         )
     about = loaded.provenance(batch_size) | {
         "source": source,
-        "articles": {"found": len(found), "drawn": len(drawn), "seed": seed},
+        "articles": {
+            "found": len(found),
+            "drawn": len(drawn),
+            "kept": len({whole_of(a) for a in chunks.article_ids}),
+            "seed": seed,
+            "draw": how_drawn.value,
+        },
         "cut": asdict(how),
-        "longer_than_encoder_reads": loaded.count_cut(chunks.texts),
+        "longer_than_encoder_reads": len(loaded.longer(chunks.texts)),
     }
     write_chunks(chunks, out, about)
     if as_json:
@@ -157,8 +184,12 @@ def sequences(
         int | None, typer.Option(min=1, help="Thin train to so many, each article its share.")
     ] = None,
     seed: _Seed = 0,
-    allow_pickle_once: Annotated[
-        bool, typer.Option(help="Convert an .npz with pickled metadata: plain values alone.")
+    how_drawn: _Draw = Drawing.hash,
+    drop_copies: Annotated[
+        bool,
+        typer.Option(
+            "--drop-copies", help="Leave near copies of an earlier split's text out of a later one."
+        ),
     ] = False,
     encoder: Annotated[str, typer.Option(help="Encoder of .npz files, which do not say.")] = "",
     as_json: _Json = False,
@@ -171,7 +202,7 @@ def sequences(
 
       eisv-lumen lvm sequences runs/lvm/kjv --recut runs/lvm/kjv-40 --out runs/lvm/sequences
 
-      eisv-lumen lvm sequences study.npz --out seq --allow-pickle-once --encoder gtr-t5-base
+      eisv-lumen lvm sequences study.npz --out seq --encoder gtr-t5-base
     """
     from ...lvm.data.build import Plan, build_splits, parse_shares
 
@@ -180,13 +211,17 @@ def sequences(
         shares=parse_shares(shares),
         train_windows=train_windows,
         seed=seed,
-        convert_pickle=allow_pickle_once,
         encoder=encoder,
+        draw=how_drawn.value,
+        drop_copies=drop_copies,
     )
     record = build_splits(sources, ood or [], out, plan, recut or [])
     if short := record["short_articles"]:
         shown = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
         typer.echo(f"{len(short)} articles are shorter than a window: {shown}", err=True)
+    for split, copies in record["near_copies_left_out"].items():
+        shown = ", ".join(copies[:5]) + (", …" if len(copies) > 5 else "")
+        typer.echo(f"{split}: {len(copies)} near copies are left out: {shown}", err=True)
     if as_json:
         print_json(record)
         return
@@ -264,10 +299,28 @@ def _lines(report: GateReport) -> Iterator[str]:
 
 @contextmanager
 def _bar(what: str) -> Iterator[Progress]:
-    """Show a bar on stderr, and yield what moves it."""
+    """Show a bar on stderr, or in a file a line now and then, and yield what moves it."""
+    if not sys.stderr.isatty():
+        yield _lines_of_progress(what)
+        return
     from rich.console import Console
     from rich.progress import Progress as Bar
 
     with Bar(console=Console(file=sys.stderr)) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines_of_progress(what: str, seconds: float = 10.0) -> Progress:
+    """Return what says on stderr, at most every few seconds, how far a step is."""
+    began = last = time.monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done and (now - last >= seconds or done == total):
+            last = now
+            left = (now - began) * (total - done) / done
+            typer.echo(f"{what}: {done} of {total}, about {left:.0f} s left", err=True)
+
+    return say

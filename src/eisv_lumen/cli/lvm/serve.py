@@ -13,6 +13,7 @@ from .. import print_json
 if TYPE_CHECKING:
     from ...lvm.alignment.predictions import Predictor
     from ...lvm.serving.retrieval import Retrieved
+    from ...lvm.serving.service import Service
 
 app = typer.Typer()
 
@@ -110,11 +111,27 @@ def serve(
     at_once: Annotated[
         int, typer.Option(min=1, help="Requests worked on at once; one more is answered 429.")
     ] = 8,
+    connections: Annotated[
+        int, typer.Option(min=1, help="Open at once; one more closes the longest idle.")
+    ] = 512,
+    patience: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for a request to arrive whole; later 408.")
+    ] = 20.0,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A web page's origin whose scripts may ask (* for all); repeatable."),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(help="What a proxy takes from the front of a path, as /lvm.")
+    ] = "",
     body_bytes: Annotated[
         int, typer.Option(min=1000, help="Of a request; more is answered 413.")
     ] = 1_000_000,
 ) -> None:
     """Serve predictions: GET /health, POST /predict, POST /chat.
+
+    A ranker serves ranks: chunks in its order, and no vector. GET /live answers as soon as the port
+    is open, GET /ready once the model is loaded and a place is free.
 
     For example:
 
@@ -122,16 +139,32 @@ def serve(
 
       curl localhost:9007/chat --json '{"paragraph": "It rained. It poured."}'
     """
-    from ...lvm.serving.app import Limits
-    from ...lvm.serving.app import serve as run
-    from ...lvm.serving.load import open_service
+    from ...core.errors import InputError
 
-    service = open_service(model, index, decoder=decoder.value, approximate=approximate)
+    try:
+        from ...lvm.serving.app import Limits
+        from ...lvm.serving.app import serve as run
+        from ...lvm.serving.load import open_service
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"serving needs {error.name}, which is not installed: pip install 'eisv-lumen[lvm]'"
+        ) from error
+
+    def load() -> Service:
+        return open_service(model, index, decoder=decoder.value, approximate=approximate)
 
     def ready() -> None:
         typer.echo(f"listening on http://{host}:{port} (Ctrl-C stops it)", err=True)
 
-    run(service, host, port, Limits(body_bytes=body_bytes, at_once=at_once), ready)
+    limits = Limits(
+        body_bytes=body_bytes,
+        at_once=at_once,
+        connections=connections,
+        request_seconds=patience,
+        origins=tuple(cors_origin or ()),
+        root_path=root_path,
+    )
+    run(load, host, port, limits, ready)
 
 
 def _show(rows: list[Retrieved]) -> None:
@@ -141,7 +174,7 @@ def _show(rows: list[Retrieved]) -> None:
     head = rows[0]
     title = (
         f"{head.windows} windows of {head.articles} articles; shortlists of {head.k}, "
-        f"scope {head.scope}"
+        f"scope {head.scope}; R@1 can be {head.ceiling:.3f} at most"
     )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for i, column in enumerate(

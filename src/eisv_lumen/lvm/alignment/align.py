@@ -8,6 +8,8 @@ import numpy as np
 
 from ...core.errors import InputError
 from ...evaluation.report import Provenance
+from ..data.copies import check_no_copies
+from ..data.identity import check_alike
 from ..data.sequences import SequenceSet
 from .articles import Article, codes_of
 from .bootstrap import ArticleBootstrap
@@ -114,22 +116,16 @@ def align(
 
 
 def check_apart(sets: Mapping[str, SequenceSet]) -> None:
-    """Refuse sets of different encoders, or that share an article.
+    """Refuse sets of different encoders, or that share an article or near copies of one.
 
     Raises
     ------
     InputError
         It names sets and article.
     """
-    first_name, first = next(iter(sets.items()))
+    check_alike(sets)
     seen: dict[bytes, tuple[str, str]] = {}
     for name, s in sets.items():
-        if (s.encoder, s.dim, s.context_length) != (first.encoder, first.dim, first.context_length):
-            raise InputError(
-                f"{name}: encoder {s.encoder!r}, {s.dim} dimensions, {s.context_length} context "
-                f"chunks, but {first_name} has {first.encoder!r}, {first.dim}, "
-                f"{first.context_length}; embed both with one encoder"
-            )
         for a, code in zip(articles_of(s), np.unique(s.window_article), strict=True):
             title = s.article_ids[code]
             other = seen.setdefault(a.chunks.tobytes(), (name, title))
@@ -138,6 +134,7 @@ def check_apart(sets: Mapping[str, SequenceSet]) -> None:
                     f"{name}, article {title}: is also {other[0]}'s article {other[1]}; an article "
                     "may be in one set alone"
                 )
+    check_no_copies(sets, "make the sequences again with --drop-copies")
 
 
 def _bootstrap(articles: Sequence[Article], name: str, seed: int) -> ArticleBootstrap:

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Article", "articles_of_examples", "articles_of_rows", "codes_of", "unit"]
+__all__ = [
+    "Article",
+    "articles_of_examples",
+    "articles_of_rows",
+    "candidates",
+    "codes_of",
+    "first_equal",
+    "unit",
+]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -60,6 +69,16 @@ class Article:
         """(n,) rows of the targets."""
         return self.starts + self.context_length + self.ahead
 
+    @cached_property
+    def equal(self) -> Ints:
+        """(m,) the first row that equals each (`first_equal`)."""
+        return first_equal(self.chunks)
+
+    @cached_property
+    def candidates(self) -> npt.NDArray[np.bool_]:
+        """(n, m) which chunks a window's next one is looked for among (`candidates`)."""
+        return candidates(self.equal, self.context_rows, self.target_rows)
+
     def rows_at(self, offset: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """Rows `offset` places after the target, and where there is one.
 
@@ -82,6 +101,46 @@ def unit(vectors: npt.ArrayLike) -> Floats:
     x = np.asarray(vectors, np.float32)
     length = np.sqrt(np.einsum("...d,...d->...", x, x))[..., None]
     return np.asarray(x / np.where(length > 0, length, 1), np.float32)
+
+
+def first_equal(vectors: Floats) -> Ints:
+    """Return for each row the first row that equals it, shape (m,)."""
+    rows = np.ascontiguousarray(vectors + np.float32(0))  # −0 is 0
+    whole = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
+    _, first, back = np.unique(whole, return_index=True, return_inverse=True)
+    return np.asarray(first[back], np.int64)
+
+
+def candidates(equal: Ints, context_rows: Ints, target_rows: Ints) -> npt.NDArray[np.bool_]:
+    """Return what can be the next chunk: all but the context, and of equal chunks one alone.
+
+    Nobody can tell copies of one text apart, so that they are one answer: the target stands for
+    its copies, and elsewhere the first that is not in the context.
+
+    Parameters
+    ----------
+    equal : (m,)
+        By `first_equal`.
+    context_rows : (n, K)
+    target_rows : (n,)
+
+    Returns
+    -------
+    ndarray of bool, shape (n, m)
+    """
+    out = np.ones((len(context_rows), len(equal)), bool)
+    np.put_along_axis(out, context_rows, False, axis=1)
+    kinds, counts = np.unique(equal, return_counts=True)
+    each = np.arange(len(out))
+    for kind in kinds[counts > 1]:
+        rows = np.flatnonzero(equal == kind)
+        there = out[:, rows]
+        mine = rows == target_rows[:, None]
+        stands = np.where(mine.any(axis=1), mine.argmax(axis=1), there.argmax(axis=1))
+        one = np.zeros_like(there)
+        one[each, stands] = there[each, stands]
+        out[:, rows] = one
+    return out
 
 
 def codes_of(articles: Iterable[Article]) -> Ints:

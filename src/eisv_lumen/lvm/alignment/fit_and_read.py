@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .articles import Article, Floats, unit
+from .articles import Article, Floats, candidates, unit
 from .five_cat import cosine_at, rollout_cosines
 from .floors import fit_floors, fit_readout, lag_scores
-from .identification import TIE, Doubles, Said, cosines, hide_context, identify
+from .identification import TIE, Doubles, Said, cosines, identify
 from .records import COPY, LAG, LAG_CENTRED, SCALARS, Answers, Calibration, Readings
 
 __all__ = ["calibrate", "copy_last", "read"]
@@ -128,15 +128,13 @@ def _arrow(
     whole = np.full(n, np.nan)
 
     def hide_both(article: Article, scores: Floats) -> Floats:
-        out = hide_context(article, scores)
         offsets = range(article.ahead + 1, article.ahead + article.context_length + 1)
         after = [article.rows_at(offset) for offset in offsets]
         present = np.logical_and.reduce([here for _, here in after])
         whole[article.windows] = np.where(present, 0.0, np.nan)
-        for rows, _ in after:
-            i = np.flatnonzero(present)
-            out[i, rows[i]] = -np.inf
-        return out
+        known = np.column_stack([article.context_rows, *(rows for rows, _ in after)])
+        there = candidates(article.equal, known, article.target_rows)
+        return np.where(there, scores, np.float32(-np.inf))
 
     one = identify(articles, ahead, beta, n=n, hide=hide_both).bits
     other = identify(articles, behind, beta, n=n, hide=hide_both).bits

@@ -64,10 +64,8 @@ def cosines(articles: Sequence[Article], said: Said, *, centred: bool = False) -
 
 
 def hide_context(article: Article, scores: Floats) -> Floats:
-    """Copy scores (n, m) with −inf at each window's own context: known, so no candidate."""
-    out = np.array(scores, np.float32)
-    np.put_along_axis(out, article.context_rows, np.float32(-np.inf), axis=1)
-    return out
+    """Copy scores (n, m) with −inf at what is no candidate: the context, and copies of another."""
+    return np.where(article.candidates, scores, np.float32(-np.inf))
 
 
 def log_softmax(scores: Floats) -> Floats:
@@ -151,10 +149,11 @@ def fit_logit(articles: Sequence[Article], features: Iterable[Floats]) -> tuple[
     held = []
     for a, feature in zip(articles, features, strict=True):
         x = np.ascontiguousarray(feature.transpose(0, 2, 1))  # (n, m, F)
-        keep = np.ones(x.shape[:2], bool)
-        np.put_along_axis(keep, a.context_rows, False, axis=1)
         x = x - np.take_along_axis(x, a.target_rows[:, None, None], axis=1)
-        held.append(x[keep].reshape(len(x), -1, x.shape[2]))
+        many = a.candidates.sum(axis=1)
+        for count in np.unique(many):  # one block, but where chunks repeat
+            windows = many == count
+            held.append(x[windows][a.candidates[windows]].reshape(-1, count, x.shape[2]))
     n = sum(len(x) for x in held)
     w = np.zeros(held[0].shape[2])
     value, slope, bend = _likelihood(held, w, n)

@@ -12,8 +12,10 @@ import numpy as np
 from ...core.errors import InputError
 from ...core.files import write_json
 from .chunks import windows_of
+from .copies import copies_of, said_of
 from .sequences import SequenceSet
 from .splits import (
+    Draw,
     check_disjoint,
     corpora,
     draw_articles,
@@ -47,16 +49,21 @@ class Plan:
         So many windows are kept of the split `train`; None for all.
     seed
         Of both draws.
-    convert_pickle, encoder
+    encoder
         As for `read_npz`.
+    draw
+        As for `draw_articles`.
+    drop_copies
+        Leave near copies (`copies.copies_of`) out of the later split, rather than refuse them.
     """
 
     context_length: int
     shares: Mapping[str, float]
     train_windows: int | None = None
     seed: int = 0
-    convert_pickle: bool = False
     encoder: str = ""
+    draw: Draw = "hash"
+    drop_copies: bool = False
 
 
 def parse_shares(text: str) -> dict[str, float]:
@@ -111,48 +118,67 @@ def build_splits(
     Returns
     -------
     dict
-        The content of ``splits.json``: provenance, the articles too short for a window, and each
-        split's articles and windows by corpus.
+        The content of ``splits.json``: provenance, the articles too short for a window, the near
+        copies left out, and each split's articles and windows by corpus.
 
     Raises
     ------
     InputError
-        A source is unusable, sources do not fit together, a split is left without windows, or a
-        folder of `recut` holds no article of `train`. Nothing is written then.
+        A source is unusable, sources do not fit together, a split is left without windows, near
+        copies of one text fell to two splits, or a folder of `recut` holds no article of `train`.
+        Nothing is written then.
     """
-    texts: dict[tuple[str, int], str] = {}
-    whole = pool([_read(path, plan, texts) for path in sources])
+    whole = pool([_read(path, plan) for path in sources])
     inside, short = _long_enough(whole)
-    drawn = draw_articles(inside.article_ids, plan.shares, plan.seed)
+    drawn = draw_articles(inside.article_ids, plan.shares, plan.seed, plan.draw)
     splits = {name: take_articles(inside, articles) for name, articles in drawn.items()}
     if plan.train_windows is not None and "train" in splits:
         splits["train"] = subsample(splits["train"], plan.train_windows, plan.seed)
     if ood:
-        splits["ood"], more = _long_enough(pool([_read(path, plan, texts) for path in ood]))
+        splits["ood"], more = _long_enough(pool([_read(path, plan) for path in ood]))
         short += more
         pool([splits["ood"], inside])  # they must fit, too
     check_disjoint(splits)
+    splits, copies = _without_copies(splits, plan)
     if recut:
-        splits[RECUT] = _with_recuts(splits, recut, plan, texts)
+        splits[RECUT] = _with_recuts(splits, recut, plan)
     given = {"sources": sources, "ood": ood} | ({"recut": recut} if recut else {})
     asked = asdict(plan) | {name: [*map(str, paths)] for name, paths in given.items()}
     record = {
         "plan": asked,
         "encoder": whole.encoder,
+        "fingerprint": whole.fingerprint,
         "short_articles": short,
+        "near_copies_left_out": copies,
         "splits": {name: _counted(s) for name, s in splits.items()},
     }
     for name, s in splits.items():
-        write_sequences(s, out / name, texts=_texts(s, texts), provenance=asked | {"split": name})
+        write_sequences(s, out / name, provenance=asked | {"split": name})
     write_json(out / "splits.json", record)
     return record
 
 
+def _without_copies(
+    splits: dict[str, SequenceSet], plan: Plan
+) -> tuple[dict[str, SequenceSet], dict[str, list[str]]]:
+    """Refuse near copies of an earlier split's text, or leave them out; name those left out."""
+    copies = copies_of(splits)
+    if copies and not plan.drop_copies:
+        raise InputError(
+            f"{said_of(copies, splits)}: a test on them would ask what was learned by heart; leave "
+            "them out with --drop-copies, or take them from the source"
+        )
+    kept = dict(splits)
+    for name, mine in copies.items():
+        rest = [a for a in splits[name].article_ids if a not in mine]
+        if not rest:
+            raise InputError(f"{name}: every article is a near copy of the splits before it")
+        kept[name] = take_articles(splits[name], rest)
+    return kept, {name: sorted(mine) for name, mine in copies.items()}
+
+
 def _with_recuts(
-    splits: Mapping[str, SequenceSet],
-    recut: Sequence[Path],
-    plan: Plan,
-    texts: dict[tuple[str, int], str],
+    splits: Mapping[str, SequenceSet], recut: Sequence[Path], plan: Plan
 ) -> SequenceSet:
     """Add other cuts of its articles to `train`; what is in no split or another one stays out."""
     if "train" not in splits:
@@ -160,7 +186,7 @@ def _with_recuts(
     home = {whole_of(name) for name in splits["train"].article_ids}
     parts = [splits["train"]]
     for path in recut:
-        found = _read(path, plan, texts, recut=True)
+        found = _read(path, plan, recut=True)
         names = [name for name in found.article_ids if whole_of(name) in home]
         if not names:
             raise InputError(
@@ -171,11 +197,9 @@ def _with_recuts(
     return pool(parts)
 
 
-def _read(
-    path: Path, plan: Plan, texts: dict[tuple[str, int], str], *, recut: bool = False
-) -> SequenceSet:
+def _read(path: Path, plan: Plan, *, recut: bool = False) -> SequenceSet:
     if path.suffix == ".npz":
-        found = read_npz(path, convert_pickle=plan.convert_pickle, encoder=plan.encoder)
+        found = read_npz(path, encoder=plan.encoder)
         if found.context_length != plan.context_length:
             raise InputError(
                 f"{path}: contexts of {found.context_length}, not {plan.context_length}; give "
@@ -186,8 +210,6 @@ def _read(
     if recut:
         marked = tuple(recut_name(name, path.name) for name in chunks.article_ids)
         chunks = replace(chunks, article_ids=marked)
-    names = (chunks.article_ids[a] for a in chunks.article)
-    texts.update(zip(zip(names, chunks.position.tolist(), strict=True), chunks.texts, strict=False))
     return windows_of(chunks, plan.context_length)
 
 
@@ -201,12 +223,6 @@ def _long_enough(s: SequenceSet) -> tuple[SequenceSet, list[str]]:
             f"{s.context_length + 1} chunks; give longer articles or smaller chunks"
         )
     return take_articles(s, (s.article_ids[i] for i in used)), short
-
-
-def _texts(s: SequenceSet, texts: Mapping[tuple[str, int], str]) -> list[str]:
-    keys = zip((s.article_ids[a] for a in s.article), s.position.tolist(), strict=True)
-    found = [texts.get(key) for key in keys]
-    return [] if None in found else [t for t in found if t is not None]
 
 
 def _counted(s: SequenceSet) -> dict[str, Any]:

@@ -10,13 +10,19 @@ from typing import Final, Literal, get_args
 
 from ...core.errors import InputError
 
-__all__ = ["BY", "Article", "Cut", "cut", "cut_all", "named_parts"]
+__all__ = ["BY", "Article", "Cut", "cut", "cut_all", "left_out", "named_parts"]
 
 By = Literal["words", "paragraph", "sentence"]
 BY: Final[tuple[str, ...]] = get_args(By)
 
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[^\W_a-zß-öø-ÿ])")
+_SIGN = "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_SIGNS = re.compile(_SIGN)
+_UNITS = re.compile(rf"\s*(?:{_SIGN}|(?:(?!{_SIGN})\S)+)")
+"""Chinese and Japanese put no blanks between words: there, each sign counts as one."""
+_FULL_STOP = re.compile(r".*?[。！？｡]+[」』”’）】]*\s*|.+$", re.DOTALL)
+"""Their sentences, which end without a blank."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class Cut:
         `paragraph`, `sentence`, or `words`: sentences packed to about `words` words, across
         paragraphs.
     words
-        Aim of `words`. A sentence of more than twice as many is cut at that length.
+        Aim of `words`. A sentence of more than twice as many is cut at that length. Where no blanks
+        part words, in Chinese and Japanese, each sign counts as one.
     min_words
         Shorter chunks (headings, stubs of lists) are left out.
     at_most
@@ -76,10 +83,10 @@ def cut(text: str, how: Cut) -> list[str]:
     if how.by == "paragraph":
         pieces: Iterable[str] = paragraphs
     else:
-        pieces = (s for p in paragraphs for s in _SENTENCE_END.split(p))
+        pieces = (s for p in paragraphs for s in _sentences(p))
         if how.by == "words":
             pieces = _packed(pieces, how)
-    long_enough = (p for p in pieces if p and p.count(" ") + 1 >= how.min_words)
+    long_enough = (p for p in pieces if p and len(_words(p)) >= how.min_words)
     return list(islice(long_enough, None if how.parts else how.at_most))
 
 
@@ -95,7 +102,7 @@ def cut_all(articles: Sequence[Article], how: Cut) -> list[list[str]]:
     if not any(found):
         raise InputError(
             f"{len(articles)} articles, but not one chunk of {how.min_words} words or more; look "
-            "at the text column, or ask for fewer words"
+            "at the text column, or give a smaller --min-words"
         )
     return found
 
@@ -119,19 +126,44 @@ def named_parts(articles: Sequence[Article], how: Cut) -> list[tuple[str, list[s
     return list(found.items())
 
 
+def left_out(articles: Sequence[Article], kept: Sequence[tuple[str, list[str]]]) -> list[str]:
+    """Return the names of the articles of which `named_parts` kept nothing."""
+    names = {name for name, _ in kept}
+    return [article.id for article in articles if article.id not in names]
+
+
+def _sentences(paragraph: str) -> Iterable[str]:
+    for piece in _SENTENCE_END.split(paragraph):
+        if _SIGNS.search(piece):
+            yield from (sentence.strip() for sentence in _FULL_STOP.findall(piece))
+        else:
+            yield piece
+
+
+def _words(text: str) -> list[str]:
+    """Part a text into words, each with the blank before it: joined, they are the text."""
+    return _UNITS.findall(text)
+
+
 def _packed(sentences: Iterable[str], how: Cut) -> Iterable[str]:
     """Pack sentences so that each chunk comes as near to the aim as whole sentences allow."""
     held: list[str] = []
     for sentence in sentences:
-        words = sentence.split()
-        if len(words) < how.min_words and not sentence.endswith((".", "!", "?", ":", ";", ",")):
+        words = _words(sentence)
+        if len(words) < how.min_words and not sentence.endswith(_ENDS):
             continue  # a heading: not part of the sentence that follows it
         if held and abs(len(held) + len(words) - how.words) > abs(len(held) - how.words):
-            yield " ".join(held)
+            yield "".join(held).strip()
             held = []
+        if held and words and not held[-1].endswith(_UNSPACED):
+            words[0] = f" {words[0].lstrip()}"
         held += words
         while len(held) > 2 * how.words:
-            yield " ".join(held[: how.words])
+            yield "".join(held[: how.words]).strip()
             held = held[how.words :]
     if held:
-        yield " ".join(held)
+        yield "".join(held).strip()
+
+
+_UNSPACED: Final = ("。", "！", "？", "｡", "」", "』", "）", "】", "，", "、")
+_ENDS: Final = (".", "!", "?", ":", ";", ",", *_UNSPACED, "：", "；")

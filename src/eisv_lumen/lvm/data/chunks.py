@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
+from .chunking import Cut
 from .sequences import CONTEXT_LENGTH, SequenceSet
 
 __all__ = ["Chunks", "check_rows", "unit_rows", "window_starts", "windows_of"]
@@ -22,10 +23,8 @@ class Chunks:
 
     Attributes
     ----------
-    vectors, article, position, article_ids, encoder
+    vectors, article, position, article_ids, encoder, texts, fingerprint, cuts
         As in `SequenceSet`.
-    texts : tuple of str
-        What each row says (M), or nothing where only vectors are known.
     """
 
     vectors: NDArray[np.float32]
@@ -34,6 +33,8 @@ class Chunks:
     article_ids: tuple[str, ...]
     encoder: str = ""
     texts: tuple[str, ...] = ()
+    fingerprint: str = ""
+    cuts: tuple[tuple[str, Cut], ...] = ()
 
     def __len__(self) -> int:
         """Return the number of chunks, M."""
@@ -56,6 +57,9 @@ def windows_of(chunks: Chunks, context_length: int = CONTEXT_LENGTH) -> Sequence
         starts=window_starts(chunks.article, chunks.position, context_length),
         context_length=context_length,
         encoder=chunks.encoder,
+        fingerprint=chunks.fingerprint,
+        texts=chunks.texts,
+        cuts=chunks.cuts,
     )
 
 
@@ -94,9 +98,16 @@ def unit_rows(vectors: NDArray[np.floating], name: str) -> NDArray[np.float32]:
     """
     if vectors.ndim != 2 or vectors.shape[1] == 0:
         raise InputError(f"{name}: shape {vectors.shape}; a matrix of one vector a row is needed")
+    if vectors.dtype.itemsize > 8:
+        vectors = vectors.astype(np.float64)
+    # By the largest component first: the square of 1e200 is no number, that of 1e-200 is zero.
+    largest = np.abs(vectors).max(axis=1, initial=0).astype(np.float64)
+    if (bad := np.flatnonzero(~np.isfinite(largest) | (largest == 0))).size:
+        raise InputError(f"{name}, row {bad[0]}: {_fault(largest[bad[0]])}; {_MEND}")
+    extreme = (largest > 1e15) | (largest < 1e-15)
+    if extreme.any():
+        vectors = np.where(extreme[:, None], vectors / largest[:, None], vectors)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    if (bad := np.flatnonzero(~np.isfinite(norms) | (norms == 0))).size:
-        raise InputError(f"{name}, row {bad[0]}: {_fault(norms[bad[0]])}; {_MEND}")
     return np.asarray(vectors / norms[:, None], dtype=np.float32)
 
 

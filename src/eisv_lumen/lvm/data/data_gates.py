@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from ...core.errors import InputError
 from . import diagnostics as d
+from .copies import check_no_copies
+from .identity import check_alike
 from .sequences import SequenceSet
 from .splits import check_disjoint
 
@@ -68,16 +70,16 @@ def check(train: SequenceSet, validation: SequenceSet | None = None) -> GateRepo
     Raises
     ------
     InputError
-        A set holds no window, the two share an article, or they differ in encoder or width.
+        A set holds no window, the two share an article or near copies of one, or they differ in
+        encoder or width.
     """
     splits = {"train": train} | ({} if validation is None else {"validation": validation})
     for name, s in splits.items():
         if len(s) == 0:
             raise InputError(f"{name}: no window; give longer articles or more of them")
-        for field in ("encoder", "dim", "context_length"):
-            if (a := getattr(train, field)) != (b := getattr(s, field)):
-                raise InputError(f"{name}, {field}: {b!r}, but {a!r} in train; embed both alike")
+    check_alike(splits)
     check_disjoint(splits)
+    check_no_copies(splits, "make the sequences again with --drop-copies")
     readings = {name: d.read(s) for name, s in splits.items()}
     gates = [gate for name, found in readings.items() for gate in _of_split(name, found)]
     if validation is not None:

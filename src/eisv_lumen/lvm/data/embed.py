@@ -1,18 +1,18 @@
 """Texts to unit vectors through sentence-transformers, each text once and for all.
 
 A cache keeps what was embedded, block by block, under the encoder's own fingerprint; whatever
-ends a run, the next one goes on from the last whole block. Each text goes through the encoder
-alone: its vector then depends on nothing but text, encoder, machine and library versions, never
-on its neighbours, so that a run that was resumed writes the bytes of one that was not. On a CPU
-this costs nothing, as there is no padding. A larger batch (for an accelerator) moves components
-by up to about 2e-7; such vectors are cached apart.
+ends a run, the next one goes on from the last whole block. The key is the fingerprint alone: two
+paths of one encoder share their vectors, and an encoder that changed finds none. Each text goes
+through the encoder alone: its vector then depends on nothing but text, encoder, machine and library
+versions, never on its neighbours, so that a run that was resumed writes the bytes of one that was
+not. On a CPU this costs nothing, as there is no padding. A larger batch (for an accelerator) moves
+components by up to about 2e-7; such vectors are cached apart.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from ...core.errors import InputError
 from ...core.files import atomic_path
-from .chunking import Article, Cut, named_parts
+from ...core.notices import notice
+from .chunking import Article, Cut, left_out, named_parts
 from .chunks import Chunks, unit_rows
+from .identity import check_download, check_tokenizer, fingerprint_of
 
 __all__ = [
     "DEFAULT_ENCODER",
@@ -51,7 +53,7 @@ class Encoder:
 
     name: str
     fingerprint: str
-    """SHA-256 of weights and text length, so that a cache never mixes two encoders."""
+    """Of all that decides a vector (`identity.fingerprint_of`)."""
     model: Any
 
     @classmethod
@@ -61,13 +63,17 @@ class Encoder:
         Raises
         ------
         InputError
-            It is not there, or has no weights in safetensors.
+            It is not there, its files are not whole, or it has no weights in safetensors.
         """
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise InputError(f"{error}; install it with: pip install 'eisv-lumen[lvm]'") from error
         where = _bundled() if name == DEFAULT_ENCODER else name
+        if Path(where).is_dir():
+            check_download(Path(where))
+        elif where.startswith((".", "/", "~")) or where.count("/") > 1:
+            raise InputError(f"encoder {name}: no such folder")
         try:
             model = SentenceTransformer(
                 where,
@@ -75,14 +81,15 @@ class Encoder:
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
             )
-        except (OSError, ValueError, RuntimeError) as error:  # the last for a device
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        except Exception as error:  # from three libraries, and tokenizers raises just this
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"encoder {name}: cannot be loaded ({first}); give {DEFAULT_ENCODER}, a folder, or "
                 "an id of the Hub that is cached or reachable"
             ) from error
         model.eval()
-        return cls(name, _fingerprint(model), model)
+        check_tokenizer(name, model)
+        return cls(name, fingerprint_of(model), model)
 
     def __call__(self, texts: Sequence[str], batch_size: int = 1) -> NDArray[np.float32]:
         """Encode texts to unit vectors, shape (n, D)."""
@@ -102,13 +109,13 @@ class Encoder:
             "versions": {name: version(name) for name in libraries},
         }
 
-    def count_cut(self, texts: Sequence[str]) -> int:
-        """Count the texts that are longer than the encoder reads."""
+    def longer(self, texts: Sequence[str]) -> list[int]:
+        """Return the numbers of the texts that are longer than the encoder reads."""
         limit = self.model.max_seq_length
-        if limit is None:
-            return 0
+        if limit is None or not texts:
+            return []
         found = self.model.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        return sum(len(ids) > limit for ids in found)
+        return [i for i, ids in enumerate(found) if len(ids) > limit]
 
 
 def embed_articles(
@@ -126,13 +133,19 @@ def embed_articles(
     Parameters
     ----------
     articles, how
-        What is read, and how it is cut. An article without a chunk is left out.
+        What is read, and how it is cut. An article without a chunk is left out, with a notice.
     encoder, cache, batch_size, progress
         As in `embed_texts`.
     corpus
         Put before each article's name with a slash, so that corpora can be pooled.
     """
     cut = named_parts(articles, how)
+    if without := left_out(articles, cut):
+        shown = ", ".join(map(repr, without[:5])) + (", …" if len(without) > 5 else "")
+        notice(
+            f"{len(without)} of {len(articles)} articles are left out, as they hold no chunk of "
+            f"{how.min_words} words or more: {shown}"
+        )
     lengths = [len(c) for _, c in cut]
     texts = tuple(text for _, c in cut for text in c)
     return Chunks(
@@ -142,6 +155,8 @@ def embed_articles(
         article_ids=tuple(f"{corpus}/{name}" if corpus else name for name, _ in cut),
         encoder=encoder.name,
         texts=texts,
+        fingerprint=encoder.fingerprint,
+        cuts=((corpus, how),),
     )
 
 
@@ -178,9 +193,8 @@ def embed_texts(
     InputError
         A block of the cache is damaged, or the disk is full.
     """
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", encoder.name).strip("-")[-40:]
     apart = f"-b{batch_size}" if batch_size > 1 else ""
-    folder = cache / f"{slug}-{encoder.fingerprint[:12]}{apart}"
+    folder = cache / f"{encoder.fingerprint[:32]}{apart}"
     keys = [hashlib.sha256(text.encode()).digest() for text in texts]
     known = _read_blocks(folder)
     missing = {k: t for k, t in zip(keys, texts, strict=True) if k not in known}
@@ -204,14 +218,6 @@ def _bundled() -> str:
             f"the Hub's own sentence-transformers/{DEFAULT_ENCODER}"
         ) from error
     return str(get_model_path())
-
-
-def _fingerprint(model: Any) -> str:
-    digest = hashlib.sha256(f"max_seq_length={model.max_seq_length}\n{model}".encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.cpu().float().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _write_block(folder: Path, keys: list[bytes], vectors: NDArray[np.float32]) -> None:

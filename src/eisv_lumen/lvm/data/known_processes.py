@@ -113,7 +113,8 @@ class Process:
             article_ids=tuple(f"chain-{i:05d}" for i in range(n_articles)),
             starts=window_starts(article, position, context_length),
             context_length=context_length,
-            encoder=f"process({self.resultant}, {self.angle}, {self.dim})",
+            encoder=(name := f"process({self.resultant}, {self.angle}, {self.dim})"),
+            fingerprint=name,  # there is nothing else to it
         )
 
     def _around_first_axis(self, n: int, rng: np.random.Generator) -> Floats:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .chunking import Cut
+
 CONTEXT_LENGTH = 5
 """K, the chunks that a model sees (`lvm.md` §1)."""
 
@@ -45,6 +47,12 @@ class SequenceSet:
         K; rows ``starts .. starts+K-1`` are the context, row ``starts+K`` is the target.
     encoder : str
         Name of the encoder that made the vectors.
+    fingerprint : str
+        Of that encoder (`identity.fingerprint_of`); empty where it is not known.
+    texts : tuple of str
+        What each row says (M), or nothing where only vectors are known.
+    cuts : tuple of (str, Cut)
+        How the articles of each corpus were cut, as far as it is known.
     """
 
     vectors: NDArray[np.float32]
@@ -54,6 +62,9 @@ class SequenceSet:
     starts: NDArray[np.int64]
     context_length: int = CONTEXT_LENGTH
     encoder: str = ""
+    fingerprint: str = ""
+    texts: tuple[str, ...] = ()
+    cuts: tuple[tuple[str, Cut], ...] = ()
 
     def __len__(self) -> int:
         """Return the number of windows, N."""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
+from .chunking import Cut
+from .identity import check_alike
 from .sequences import SequenceSet
 
 __all__ = [
+    "Draw",
     "check_disjoint",
     "corpora",
     "corpus_of",
     "draw_articles",
+    "place_of",
     "pool",
     "recut_name",
     "subsample",
@@ -25,6 +31,9 @@ __all__ = [
     "whole_of",
     "wholes_of",
 ]
+
+Draw = Literal["hash", "permutation"]
+"""How articles are drawn: each by the hash of its own name, or all by one permutation."""
 
 _PART = re.compile(r" \((?:[2-9]|[1-9]\d{1,2})\)$")
 _RECUT = re.compile(r" \[recut [^\]]*\]$")
@@ -81,10 +90,20 @@ def wholes_of(sequences: SequenceSet) -> NDArray[np.int64]:
     return np.array([seen.setdefault(name, len(seen)) for name in names], np.int64)
 
 
+def place_of(name: str, seed: int) -> float:
+    """Return a number in [0, 1) that depends on a name and a seed alone, uniform over names."""
+    digest = hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest[:6]) / 2**48
+
+
 def draw_articles(
-    article_ids: Iterable[str], shares: Mapping[str, float], seed: int
+    article_ids: Iterable[str], shares: Mapping[str, float], seed: int, how: Draw = "hash"
 ) -> dict[str, tuple[str, ...]]:
-    """Draw a split for every article, corpus by corpus, so that each split holds every corpus.
+    """Draw a split for every article, so that each split holds every corpus.
+
+    An article's split depends on its own name: what is added to a corpus or taken from it moves no
+    other, but where a corpus is so small that a split would be left empty: that takes one article
+    from the largest. So shares are kept on average, not to the article.
 
     Parameters
     ----------
@@ -95,6 +114,9 @@ def draw_articles(
         Split to its share of the wholes; they sum to 1.
     seed
         Of the draw.
+    how
+        `hash`, or `permutation`: as results before this were drawn, where one article more moves
+        others.
 
     Returns
     -------
@@ -120,14 +142,43 @@ def draw_articles(
                 f"corpus {corpus!r}: {len(names)} articles for {len(shares)} splits; add articles "
                 "or leave splits out"
             )
-        order = np.random.default_rng([seed, *corpus.encode()]).permutation(len(names))
-        # One article each first, so that no split of a small corpus is empty.
-        spare = len(names) - len(shares)
-        ends = np.rint(np.cumsum(list(shares.values())) * spare).astype(int)
-        ends += np.arange(1, len(shares) + 1)
-        for split, part in zip(shares, np.split(order, ends[:-1]), strict=True):
-            out[split] += [name for i in part for name in parts[names[i]]]
+        drawn = (_permuted if how == "permutation" else _hashed)(names, shares, seed, corpus)
+        for split, mine in drawn.items():
+            out[split] += [part for name in mine for part in parts[name]]
     return {split: tuple(sorted(names)) for split, names in out.items()}
+
+
+def _hashed(
+    names: Sequence[str], shares: Mapping[str, float], seed: int, _corpus: str
+) -> dict[str, list[str]]:
+    ends = np.cumsum(list(shares.values()))
+    splits = list(shares)
+    places = {name: place_of(name, seed) for name in names}
+    out: dict[str, list[str]] = {split: [] for split in shares}
+    for name, place in places.items():
+        out[splits[int(np.searchsorted(ends[:-1], place, "right"))]].append(name)
+    for split, end in zip(splits, ends, strict=True):
+        if not out[split]:  # a very small corpus: the largest split lends what lies nearest
+            lender = max(out.values(), key=len)
+            middle = end - shares[split] / 2
+            nearest = min(lender, key=lambda name: abs(places[name] - middle))
+            lender.remove(nearest)
+            out[split].append(nearest)
+    return out
+
+
+def _permuted(
+    names: Sequence[str], shares: Mapping[str, float], seed: int, corpus: str
+) -> dict[str, list[str]]:
+    order = np.random.default_rng([seed, *corpus.encode()]).permutation(len(names))
+    # One article each first, so that no split of a small corpus is empty.
+    spare = len(names) - len(shares)
+    ends = np.rint(np.cumsum(list(shares.values())) * spare).astype(int)
+    ends += np.arange(1, len(shares) + 1)
+    return {
+        split: [names[i] for i in part]
+        for split, part in zip(shares, np.split(order, ends[:-1]), strict=True)
+    }
 
 
 def take_articles(sequences: SequenceSet, article_ids: Iterable[str]) -> SequenceSet:
@@ -152,6 +203,7 @@ def take_articles(sequences: SequenceSet, article_ids: Iterable[str]) -> Sequenc
         position=sequences.position[rows],
         article_ids=tuple(n for n, k in zip(sequences.article_ids, keep, strict=True) if k),
         starts=new_row[sequences.starts[rows[sequences.starts]]].astype(np.int64),
+        texts=tuple(t for t, k in zip(sequences.texts, rows, strict=False) if k),
     )
 
 
@@ -172,13 +224,9 @@ def pool(parts: Sequence[SequenceSet]) -> SequenceSet:
         raise InputError("nothing to pool: give at least one set of sequences")
     first = parts[0]
     seen: set[str] = set()
+    for part in parts[1:]:
+        check_alike({"the first set": first, f"the set of {_named(part)}": part})
     for part in parts:
-        for field in ("encoder", "dim", "context_length"):
-            if (a := getattr(first, field)) != (b := getattr(part, field)):
-                raise InputError(
-                    f"article {part.article_ids[:1]}: {field} {b!r}, but {a!r} in the set before "
-                    "it; embed all with one encoder and one context length"
-                )
         if twice := sorted(seen & set(part.article_ids)):
             raise InputError(f"article {twice[0]!r}: in two of the sets; leave one out")
         seen |= set(part.article_ids)
@@ -193,7 +241,19 @@ def pool(parts: Sequence[SequenceSet]) -> SequenceSet:
         position=np.concatenate([p.position for p in parts]),
         article_ids=tuple(name for p in parts for name in p.article_ids),
         starts=np.concatenate([p.starts + r for p, r in zip(parts, rows[:-1], strict=True)]),
+        fingerprint=first.fingerprint if all(p.fingerprint for p in parts) else "",
+        texts=tuple(t for p in parts for t in p.texts) if all(p.texts for p in parts) else (),
+        cuts=_cuts(parts),
     )
+
+
+def _named(part: SequenceSet) -> str:
+    return f"article {part.article_ids[0]!r}, …" if part.article_ids else "no articles"
+
+
+def _cuts(parts: Sequence[SequenceSet]) -> tuple[tuple[str, Cut], ...]:
+    """Join what is known of how corpora were cut; of one that was cut in two ways, both are."""
+    return tuple(dict.fromkeys(cut for part in parts for cut in part.cuts))
 
 
 def subsample(sequences: SequenceSet, n: int, seed: int) -> SequenceSet:

@@ -2,8 +2,8 @@
 
 A folder of chunks holds ``vectors.safetensors`` (tensor ``vectors``, (M, D) float32),
 ``chunks.parquet`` (``article``, ``position``, ``text``; row for row) and ``about.json`` (format,
-encoder, provenance). A folder of sequences is one of chunks with ``windows.parquet`` (``start``)
-and the context length in ``about.json``.
+encoder with its fingerprint, cuts, provenance). A folder of sequences is one of chunks with
+``windows.parquet`` (``start``) and the context length in ``about.json``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import InputError
 from ...core.files import check_folder_place, plain_disk_errors, read_json, write_json
+from .chunking import Cut
 from .chunks import Chunks, check_rows
 from .sequences import SequenceSet
 
@@ -52,6 +53,10 @@ class About:
     context_length: int | None
     """None in a folder of chunks without windows."""
     provenance: dict[str, Any]
+    fingerprint: str = ""
+    """Of the encoder; empty in folders written before there were any."""
+    cuts: tuple[tuple[str, Cut], ...] = ()
+    """How each corpus was cut, as far as it is said."""
 
 
 def write_chunks(
@@ -64,7 +69,7 @@ def write_chunks(
     InputError
         The rows are unusable (`check_rows`), the folder holds something else, or the disk is full.
     """
-    about = {"format": _FORMAT, "encoder": chunks.encoder, "provenance": provenance or {}}
+    about = _about(chunks) | {"provenance": provenance or {}}
     with _whole_folder(Path(folder)) as aside:
         _write_rows(chunks, aside, str(folder))
         write_json(aside / _ABOUT, about)
@@ -74,7 +79,6 @@ def write_sequences(
     sequences: SequenceSet,
     folder: str | os.PathLike[str],
     *,
-    texts: Sequence[str] = (),
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Write windows with their vectors, whole or not at all; equal sets give equal bytes.
@@ -83,8 +87,6 @@ def write_sequences(
     ----------
     sequences, folder
         What is written, and where to.
-    texts
-        What each row of `sequences.vectors` says, or nothing.
     provenance
         What made the windows; goes to ``about.json``.
 
@@ -98,14 +100,9 @@ def write_sequences(
 
     s = sequences
     _check_windows(s, str(folder))
-    about = {
-        "format": _FORMAT,
-        "encoder": s.encoder,
-        "context_length": s.context_length,
-        "provenance": provenance or {},
-    }
+    about = _about(s) | {"context_length": s.context_length, "provenance": provenance or {}}
     with _whole_folder(Path(folder)) as aside:
-        rows = Chunks(s.vectors, s.article, s.position, s.article_ids, s.encoder, tuple(texts))
+        rows = Chunks(s.vectors, s.article, s.position, s.article_ids, s.encoder, s.texts)
         _write_rows(rows, aside, str(folder))
         pq.write_table(pa.table({"start": pa.array(s.starts, pa.int64())}), aside / _WINDOWS)
         write_json(aside / _ABOUT, about)
@@ -130,8 +127,15 @@ def read_about(folder: str | os.PathLike[str]) -> About:
         raise InputError(f"{path}, format: not {_FORMAT}; write the folder again")
     try:
         k = about.get("context_length")
+        made = dict(about["provenance"])
+        old = made.get("cut")  # where it stood before it went with the vectors
+        cuts = about.get("cuts") or ([["", old]] if isinstance(old, dict) else [])
         return About(
-            str(about["encoder"]), None if k is None else int(k), dict(about["provenance"])
+            str(about["encoder"]),
+            None if k is None else int(k),
+            made,
+            str(about.get("fingerprint") or ""),
+            tuple((str(corpus), Cut(**cut)) for corpus, cut in cuts),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}; write the folder again") from error
@@ -156,13 +160,18 @@ def read_chunks(folder: str | os.PathLike[str]) -> Chunks:
         names = table["article"].combine_chunks()
         names = names.dictionary_encode() if not pa.types.is_dictionary(names.type) else names
         article = np.asarray(names.indices).astype(np.int32)
-        position = np.asarray(table["position"]).astype(np.int32)
+        if not pa.types.is_integer(table["position"].type):
+            raise ValueError("position is no column of integers")
+        position = np.asarray(table["position"].cast(pa.int32()))
         texts = tuple(table["text"].to_pylist()) if not table["text"].null_count else ()
         article_ids = tuple(names.dictionary.to_pylist())
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise InputError(f"{path}: {error}; write the folder again") from error
+    if texts and len(texts) != len(vectors):
+        raise InputError(f"{path}: {len(texts)} rows for {len(vectors)} vectors; write it again")
     check_rows(vectors, article, position, article_ids, str(folder))
-    return Chunks(vectors, article, position, article_ids, about.encoder, texts)
+    return Chunks(vectors, article, position, article_ids, about.encoder, texts,
+                  about.fingerprint, about.cuts)  # fmt: skip
 
 
 def read_sequences(folder: str | os.PathLike[str]) -> SequenceSet:
@@ -193,6 +202,9 @@ def read_sequences(folder: str | os.PathLike[str]) -> SequenceSet:
         starts=starts,
         context_length=about.context_length,
         encoder=about.encoder,
+        fingerprint=about.fingerprint,
+        texts=chunks.texts,
+        cuts=about.cuts,
     )
     _check_windows(found, str(folder))
     return found
@@ -225,6 +237,15 @@ def read_vectors(path: Path) -> NDArray[np.float32]:
     return np.asarray(vectors)
 
 
+def _about(made: Chunks | SequenceSet) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "encoder": made.encoder,
+        "fingerprint": made.fingerprint,
+        "cuts": [[corpus, asdict(cut)] for corpus, cut in made.cuts],
+    }
+
+
 def _write_rows(chunks: Chunks, folder: Path, name: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -252,6 +273,8 @@ def _check_windows(s: SequenceSet, name: str) -> None:
     k = s.context_length
     if k < 1:
         raise InputError(f"{name}: context length {k}; a context needs at least one chunk")
+    if len(np.unique(s.starts)) != len(s.starts):
+        raise InputError(f"{name}: a window stands twice; lay the windows again")
     outside = (s.starts < 0) | (s.starts + k >= len(s.vectors))
     safe = np.where(outside, 0, s.starts)
     end = np.where(outside, 0, s.starts + k)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import pickle
+import zipfile
 from collections.abc import Iterable
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,31 +21,25 @@ _TARGETS: Final = ("target_vectors", "targets")
 _ARTICLES: Final = "article_ids"
 _PLACES: Final = "target_indices"
 _METADATA: Final = "metadata"
-_ADMITTED: Final = {
-    (module, name)
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-    for name in ("_reconstruct", "scalar")
-} | {("numpy", "ndarray"), ("numpy", "dtype")}
-"""Beside dict, list, str, bytes and numbers, which need no name: all that may be rebuilt."""
 _SAME: Final = 1e-4
 """How far two copies of one chunk's unit vector may differ."""
+_FREE: Final = 64 << 20
+_UNFOLDS: Final = 20
+"""A file may unfold to so many bytes, or to so many times its size: repeated vectors fold well, but
+two megabytes do not become two gigabytes."""
+_MOST_PLACES: Final = 2**31 - 1
 
 
-def read_npz(
-    path: str | os.PathLike[str], *, convert_pickle: bool = False, encoder: str = ""
-) -> SequenceSet:
-    """Read windows of the study.
+def read_npz(path: str | os.PathLike[str], *, encoder: str = "") -> SequenceSet:
+    """Read windows of the study; nothing is unpickled.
 
     Parameters
     ----------
     path
-        Holds ``context_sequences`` (N, K, D), ``target_vectors`` (N, D) and ``metadata`` (N dicts
-        with `article_index` and `target_chunk_index`, the target's own); or the names ``contexts``,
-        ``targets``, ``article_ids`` (N) and ``target_indices`` (N).
-    convert_pickle
-        Read ``metadata`` although it is a pickle: by an unpickler that rebuilds arrays, dicts,
-        strings and numbers and refuses every other name. Write the result with `write_sequences`,
-        and never again is a pickle read.
+        Holds ``contexts`` or ``context_sequences`` (N, K, D), ``targets`` or ``target_vectors``
+        (N, D), ``article_ids`` (N integers or strings) and ``target_indices`` (N), each target's
+        own place in its article. The study's own files hold the last two as pickled ``metadata``;
+        the message says how they are saved as arrays.
     encoder
         Name of the encoder, which these files do not hold.
 
@@ -57,29 +51,26 @@ def read_npz(
     Raises
     ------
     InputError
-        An array is missing, is pickled, has a wrong shape or an unusable row; two windows hold
-        different vectors for one chunk; or a window stands twice. The message names it.
+        An array is missing, is pickled, has a wrong shape or an unusable row; the file unfolds to
+        far more than its size; two windows hold different vectors for one chunk; or a window
+        stands twice. The message names it.
     """
     try:
         with np.load(path, allow_pickle=False) as npz:
-            contexts = _first_of(npz, _CONTEXTS, path)
-            targets = _first_of(npz, _TARGETS, path)
-            if _ARTICLES in npz.files and _PLACES in npz.files:
-                names, places = (_array(npz, name, path) for name in (_ARTICLES, _PLACES))
-            elif _METADATA in npz.files:
-                names, places = _from_metadata(_metadata(npz, path, convert_pickle), path)
-            else:
-                raise InputError(f"{path}: neither {_METADATA} nor {_ARTICLES} and {_PLACES}")
+            if not isinstance(npz, np.lib.npyio.NpzFile):
+                raise InputError(f"{path}: not an .npz file")
+            wanted = _wanted(npz.files, path)
+            assert npz.zip is not None
+            _check_sizes(npz.zip, wanted, path)
+            contexts, targets, names, places = (_array(npz, name, path) for name in wanted)
     except InputError:
         raise
     except Exception as error:  # NumPy parses a header as Python's text: anything can come of it
         if "allow_pickle" in str(error):
-            raise InputError(
-                f"{path}: an array other than {_METADATA} is pickled; save it as numbers"
-            ) from error
+            raise InputError(f"{path}: an array is pickled; save it as numbers") from error
         raise InputError(f"{path}: not an .npz file ({error})") from error
     _check_shapes(contexts, targets, names, places, path)
-    return _rows_once(contexts, targets, names, places, str(path), encoder)
+    return _rows_once(contexts, targets, _named(names, path), places, str(path), encoder)
 
 
 def _rows_once(
@@ -155,13 +146,64 @@ def _check_shapes(
             raise InputError(f"{path}, {name}: {array.dtype}, not floating point")
     if places.dtype.kind not in "iu":
         raise InputError(f"{path}, {_PLACES}: {places.dtype}, not integers")
+    if (bad := np.flatnonzero((places < 0) | (places > _MOST_PLACES))).size:
+        raise InputError(
+            f"{path}, {_PLACES}, row {bad[0]}: {places[bad[0]]}; a place in an article is needed, "
+            "counted chunk by chunk"
+        )
 
 
-def _first_of(npz: Any, names: Iterable[str], path: str | os.PathLike[str]) -> NDArray[Any]:
+def _wanted(there: Iterable[str], path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of contexts, targets, articles and places, before anything is read."""
+    found = list(there)
+    if _METADATA in found and not {_ARTICLES, _PLACES} <= set(found):
+        raise InputError(
+            f"{path}, {_METADATA}: is pickled, and reading a pickle can run code. Where you trust "
+            "the file, save it again as arrays: z = np.load(FILE, allow_pickle=True); m = "
+            f"z['{_METADATA}']; np.savez(NEW, contexts=z['{_CONTEXTS[0]}'], "
+            f"targets=z['{_TARGETS[0]}'], {_ARTICLES}=[int(r['article_index']) for r in m], "
+            f"{_PLACES}=[int(r['target_chunk_index']) for r in m])"
+        )
+    wanted: list[str] = []
+    for names in (_CONTEXTS, _TARGETS, (_ARTICLES,), (_PLACES,)):
+        if not (mine := [name for name in names if name in found]):
+            raise InputError(f"{path}: no array {' or '.join(names)}; it has {', '.join(found)}")
+        wanted.append(mine[0])
+    return wanted
+
+
+def _check_sizes(held: zipfile.ZipFile, names: Iterable[str], path: Any) -> None:
+    """Refuse, by headers alone, arrays that unfold to far more bytes than the file has."""
     for name in names:
-        if name in npz.files:
-            return _array(npz, name, path)
-    raise InputError(f"{path}: no array {' or '.join(names)}; it has {', '.join(npz.files)}")
+        member = held.getinfo(f"{name}.npy")
+        with held.open(member) as stream:
+            version = np.lib.format.read_magic(stream)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(stream)
+        size = dtype.itemsize
+        for n in shape:
+            size *= int(n)
+        if max(size, member.file_size) > max(_FREE, _UNFOLDS * member.compress_size):
+            raise InputError(
+                f"{path}, {name}: {member.compress_size:,} bytes that unfold to "
+                f"{max(size, member.file_size):,}; save it again with np.savez"
+            )
+
+
+def _named(names: NDArray[Any], path: Any) -> NDArray[Any]:
+    """Return names of articles as integers or text; what is neither is refused."""
+    if names.dtype.kind == "S":
+        try:
+            return np.char.decode(names, "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}, {_ARTICLES}: not UTF-8; save them as strings") from error
+    if names.dtype.kind not in "iuU":
+        raise InputError(f"{path}, {_ARTICLES}: {names.dtype}; save them as integers or strings")
+    return names
 
 
 def _array(npz: Any, name: str, path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -169,53 +211,3 @@ def _array(npz: Any, name: str, path: str | os.PathLike[str]) -> NDArray[Any]:
     if not isinstance(found, np.ndarray) or found.ndim == 0:
         raise InputError(f"{path}, {name}: no array of windows")
     return found
-
-
-def _metadata(npz: Any, path: str | os.PathLike[str], convert: bool) -> list[Any]:
-    with npz.zip.open(f"{_METADATA}.npy") as stream:
-        version = np.lib.format.read_magic(stream)
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        if not read_header(stream)[2].hasobject:
-            raise InputError(f"{path}, {_METADATA}: not an array of dicts")
-        if not convert:
-            raise InputError(
-                f"{path}, {_METADATA}: is pickled, and a pickle can run code; convert it once with "
-                "`eisv-lumen lvm sequences FILE --allow-pickle-once`, which admits plain values "
-                f"alone, or save {_ARTICLES} and {_PLACES} as arrays"
-            )
-        try:
-            found = _PlainValues(stream).load()
-            return list(np.asarray(found, dtype=object).ravel())
-        except InputError as error:
-            raise InputError(f"{path}, {_METADATA}: {error}") from error
-        except Exception as error:  # a hostile stream can raise anything
-            raise InputError(f"{path}, {_METADATA}: damaged ({error})") from error
-
-
-class _PlainValues(pickle.Unpickler):
-    """Rebuilds arrays and plain values; any other name ends the reading before it is looked up."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream)
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise InputError(f"the pickle asks for {module}.{name}: only plain values are read")
-        return super().find_class(module, name)
-
-
-def _from_metadata(
-    rows: list[Any], path: str | os.PathLike[str]
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    fields = ("article_index", "target_chunk_index")
-    for i, row in enumerate(rows):
-        for field in fields:
-            value = row.get(field) if isinstance(row, dict) else None
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-                raise InputError(f"{path}, {_METADATA}, row {i}, {field}: no integer")
-    names, places = (np.array([int(row[f]) for row in rows], np.int64) for f in fields)
-    return names, places

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import InputError
+from ..alignment.articles import first_equal
 from .sequences import SequenceSet
 
 __all__ = ["WindowTable"]
@@ -32,6 +33,8 @@ class WindowTable:
         K.
     offset : int
         The target is row ``start + K + offset``: 0 the next chunk, 1 the one after (P6).
+    equal : (M,) int64
+        The first row of the same article that equals each row: copies of a text are one answer.
     """
 
     vectors: Tensor
@@ -40,7 +43,8 @@ class WindowTable:
     position: Tensor
     starts: Tensor
     length: int
-    offset: int = 0
+    offset: int
+    equal: Tensor
 
     @classmethod
     def of(cls, sequences: SequenceSet, offset: int = 0, device: str = "cpu") -> WindowTable:
@@ -64,6 +68,11 @@ class WindowTable:
         first = np.searchsorted(sequences.article, sequences.article, side="left")
         last = np.searchsorted(sequences.article, sequences.article, side="right") - 1
 
+        equal = np.empty(len(sequences.vectors), np.int64)
+        for begin in np.unique(first):
+            mine = slice(begin, int(last[begin]) + 1)
+            equal[mine] = begin + first_equal(sequences.vectors[mine])
+
         def resident(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
@@ -75,6 +84,7 @@ class WindowTable:
             resident(np.sort(sequences.starts[usable]).astype(np.int64)),
             sequences.context_length,
             offset,
+            resident(equal),
         )
 
     def __len__(self) -> int:
@@ -83,7 +93,7 @@ class WindowTable:
 
     def to(self, device: torch.device | str) -> WindowTable:
         """Return the table on a device."""
-        names = ("vectors", "first", "last", "position", "starts")
+        names = ("vectors", "first", "last", "position", "starts", "equal")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def articles(self) -> list[Tensor]:
@@ -131,6 +141,24 @@ class WindowTable:
         same = rows[:, :, None] == rows[:, None, :]
         present = (others > 0) & ~same.tril(-1).any(dim=-1)
         return torch.where(others > 0, rows, start[:, None]), present
+
+    def candidates(self, windows: Tensor) -> Tensor:
+        """(n, P) which chunks of one article can be next: `alignment.articles.candidates`."""
+        rows = self.pool(windows[0])
+        context = self.context_rows(windows) - rows.start
+        target = self.target_rows(windows) - rows.start
+        equal = self.equal[rows] - rows.start
+        place = torch.arange(len(equal), device=equal.device)
+        there = torch.ones(len(windows), len(equal), dtype=torch.bool, device=equal.device)
+        there.scatter_(1, context, False)
+        if bool((equal == place).all()):
+            return there
+        # Of equal chunks the target comes first, then the earliest that is not in the context.
+        turn = torch.where(place == target[:, None], -1, place.expand(len(windows), -1))
+        turn = turn.masked_fill(~there, len(equal))
+        first = torch.full_like(turn, len(equal))
+        first.scatter_reduce_(1, equal.expand(len(windows), -1), turn, "amin")
+        return there & (turn == first.gather(1, equal.expand(len(windows), -1)))
 
     def pool(self, window: int | Tensor) -> slice:
         """Rows of the article that a window is of."""

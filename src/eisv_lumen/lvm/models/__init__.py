@@ -13,11 +13,13 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import PreTrainedConfig
 from transformers.utils import logging
+from transformers.utils.hub import cached_file
 
 from ...core.errors import InputError
 from .base import LvmConfig, PredictorOutput, VectorModel
 from .predictors import Anchored, Mixture, Predictor, Residual
 from .ranker import Ranker
+from .whole import check_sizes, check_weights
 
 __all__ = [
     "MODELS",
@@ -69,13 +71,16 @@ def load_predictor(source: str | os.PathLike[str], **hub: Any) -> VectorModel:
         if not kind.startswith("lvm_") or model_class is None:
             known = ", ".join(f"lvm_{name}" for name in MODELS)
             raise InputError(f"{source}, config.json, model_type={kind!r}: not one of {known}")
+        check_sizes(raw, str(source))
+        weights = cached_file(place, "model.safetensors", **hub)
+        check_weights(model_class, raw, Path(str(weights)))
         loaded: Any = model_class.from_pretrained(
             place, output_loading_info=True, use_safetensors=True, **hub
         )
     except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         if isinstance(error, InputError):
             raise
-        first = str(error).strip().splitlines()[0]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{source}: no latent vector model can be loaded ({first})") from error
     model: VectorModel = loaded[0]
     report = loaded[1]

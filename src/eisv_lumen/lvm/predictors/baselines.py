@@ -156,7 +156,9 @@ def shuffled_articles(sequences: SequenceSet, seed: int) -> SequenceSet:
     Windows lie where they lay, and now hold chunks of their article at random.
     """
     draw = np.random.default_rng(seed).random(len(sequences.vectors))
-    return replace(sequences, vectors=sequences.vectors[np.lexsort((draw, sequences.article))])
+    order = np.lexsort((draw, sequences.article))
+    texts = tuple(sequences.texts[i] for i in order) if sequences.texts else ()
+    return replace(sequences, vectors=sequences.vectors[order], texts=texts)
 
 
 def oracle(*sets: SequenceSet) -> Predictor:

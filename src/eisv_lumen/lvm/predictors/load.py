@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import InputError
 from ...core.runs import RECORD, weights_sha256
 from ..alignment.predictions import Predictor
+from ..data.copies import check_no_copies
+from ..data.identity import check_alike
 from ..data.sequences import SequenceSet
 from .baselines import BASELINES, baseline
+from .learned import check_unlearned, learned
 
 if TYPE_CHECKING:
     from ..models import VectorModel
@@ -36,16 +40,16 @@ def predictor(
     name
         As in tables; by default the folder's or the baseline's.
     train, validation, asked
-        As for `baseline`.
+        As for `baseline`; a model or baseline is refused what it learned.
 
     Raises
     ------
     InputError
-        It is neither, or the model cannot be loaded.
+        It is neither, the model cannot be loaded, or it is asked of other vectors than it reads, or
+        of what it learned.
     """
-    from dataclasses import replace
-
     if source in BASELINES:
+        _check_baseline(source, train, validation, asked)
         found = baseline(source, train=train, validation=validation, asked=asked)
         return found if name is None else replace(found, name=name)
     if not Path(source).is_dir():
@@ -59,9 +63,29 @@ def predictor(
                 f"{source}: reads {model.config.context_length} vectors of {model.config.dim} "
                 f"dimensions; the sequences have {s.context_length} of {s.dim}"
             )
+    if (known := learned(source)) is not None:
+        check_unlearned(source, known, asked)
     found = wrap(model, name or Path(source).name)
     # What learned to rank never learned to predict: its vector is not asked for.
     return replace(found, predict=None) if found.scores else found
+
+
+def _check_baseline(
+    source: str,
+    train: SequenceSet | None,
+    validation: SequenceSet | None,
+    asked: Sequence[SequenceSet],
+) -> None:
+    """Refuse to ask a baseline of the articles that it is fitted to."""
+    if source == "oracle":  # knows what it is asked
+        return
+    for name, fitted in (("train", train), ("validation", validation)):
+        for s in asked:
+            if fitted is None or s is fitted or (name == "train" and "ridge" not in source):
+                continue
+            sets = {f"the articles of {name}": fitted, "the articles asked about": s}
+            check_alike(sets)
+            check_no_copies(sets, f"{source} is fitted to {name}: ask it about other articles")
 
 
 def wrap(model: VectorModel, name: str) -> Predictor:

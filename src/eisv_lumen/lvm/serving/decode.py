@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -9,10 +10,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from ...core.errors import InputError
-from ..alignment.articles import Floats, unit
+from ..alignment.articles import Floats, Ints, unit
 from .index import ChunkIndex
 
-__all__ = ["Decoded", "Decoder", "NearestText", "Vec2Text"]
+__all__ = ["Decoded", "Decoder", "NearestText", "Vec2Text", "draw", "echoes", "words_of"]
 
 _AMONG: Final = 10  # nearest chunks that a temperature draws from
 _INVERTERS: Final = ("jxm/gtr__nq__32", "jxm/gtr__nq__32__correct")
@@ -52,7 +53,7 @@ class Decoder(Protocol):
         steps
             Of decoders that go step by step.
         known
-            Texts that shall not come out: the context.
+            Texts that shall not come out, nor any part of them: what the caller wrote.
         seed
             Of the draw.
         """
@@ -77,24 +78,66 @@ class NearestText:
     def __call__(
         self, vector: Floats, *, temperature: float, steps: int, known: Sequence[str], seed: int
     ) -> Decoded:
-        """Return the nearest chunk, or a draw among the nearest; `steps` is of no use here."""
-        chunks, avoid = self.index.chunks, set(known)
-        cosines, rows = self.index.nearest(vector[None], _AMONG + len(avoid))
-        # A text may stand in the index more often than the context says it: look further then.
-        found = [(c, r) for c, r in zip(cosines[0], rows[0], strict=True) if r >= 0]
-        fresh = [(c, r) for c, r in found if chunks.texts[r] not in avoid][:_AMONG]
-        near = np.array([c for c, _ in fresh or found], np.float64)
-        pick = 0
-        if temperature > 0:
-            p = np.exp((near - near.max()) / temperature)
-            pick = int(np.random.default_rng(seed).choice(len(p), p=p / p.sum()))
-        row = int((fresh or found)[pick][1])
+        """Return the nearest chunk, or a draw among the nearest; `steps` is of no use here.
+
+        Raises
+        ------
+        InputError
+            The index holds nothing but what the caller wrote.
+        """
+        near, rows = self._fresh(vector, words_of(" ".join(known)))
+        if not len(rows):
+            raise InputError("the index holds nothing but the given text; serve a larger one")
+        pick = draw(near, temperature, seed)
+        return self.say(int(rows[pick]), float(near[pick]))
+
+    def say(self, row: int, cosine: float) -> Decoded:
+        """Return a row of the index as an answer."""
+        chunks = self.index.chunks
         return Decoded(
             chunks.texts[row],
-            float(near[pick]),
+            cosine,
             chunks.article_ids[chunks.article[row]],
             int(chunks.position[row]),
         )
+
+    def _fresh(self, vector: Floats, given: str) -> tuple[Floats, Ints]:
+        """Find the nearest chunks that say something else than was given: cosines and rows."""
+        texts, k = self.index.chunks.texts, 4 * _AMONG
+        while True:
+            cosines, rows = self.index.nearest(vector[None], k)
+            found = [
+                (c, r)
+                for c, r in zip(cosines[0], rows[0], strict=True)
+                if r >= 0 and not echoes(texts[r], given)
+            ][:_AMONG]
+            if len(found) == _AMONG or k >= len(self.index.distinct):
+                return (
+                    np.array([c for c, _ in found], np.float32),
+                    np.array([r for _, r in found], np.int64),
+                )
+            k *= 4
+
+
+def echoes(text: str, given: str) -> bool:
+    """Return whether a text is a part of what was given (`words_of`), or says nothing at all."""
+    said = words_of(text)
+    return not said.strip() or said in given
+
+
+def draw(scores: Floats, temperature: float, seed: int) -> int:
+    """Return the place of the highest score, or of a draw with p ∝ exp(score / T)."""
+    if temperature == 0:
+        return int(np.argmax(scores))
+    logits = np.asarray(scores, np.float64) / temperature
+    p = np.exp(logits - logits.max())
+    return int(np.random.default_rng(seed).choice(len(p), p=p / p.sum()))
+
+
+def words_of(text: str) -> str:
+    """Return a text's words alone, so that case, blanks and punctuation do not tell texts apart."""
+    words = " ".join(re.findall(r"[^_\W]+", text.casefold()))
+    return f" {words} "
 
 
 class Vec2Text:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
-from ..alignment.articles import Floats, Ints
+from ..alignment.articles import Floats, Ints, first_equal, unit
 from ..data.chunks import Chunks
+from ..data.identity import check_same_encoder
 from ..data.sequences import SequenceSet
 
 __all__ = ["ChunkIndex"]
 
+_SAME_VECTOR: Final = 0.999
+"""Cosine of a chunk's vectors in two folders, at least; less is another text in its place."""
 _BLOCK: Final = 512  # queries whose cosines with all chunks are held at once
 _NEIGHBOURS: Final = 32  # links of a chunk in FAISS's graph
 _EFFORT: Final = 128  # breadth of the search in it
@@ -23,19 +27,29 @@ _EFFORT: Final = 128  # breadth of the search in it
 
 @dataclass(frozen=True)
 class ChunkIndex:
-    """Chunks with unit vectors, searched by cosine.
+    """Chunks with unit vectors, searched by cosine; equal ones are one, and found by the first.
 
     Attributes
     ----------
     chunks
         What is searched; the encoder's name stands in it.
     graph
-        FAISS's HNSW graph over the vectors: fast, and now and then it misses a neighbour. None:
-        exact matrix products.
+        FAISS's HNSW graph over the distinct vectors: fast, and now and then it misses a neighbour.
+        None: exact matrix products.
     """
 
     chunks: Chunks
     graph: Any = None
+
+    @cached_property
+    def equal(self) -> Ints:
+        """(M,) the first row that equals each."""
+        return first_equal(self.chunks.vectors)
+
+    @cached_property
+    def distinct(self) -> Ints:
+        """Rows that equal none before them, in order."""
+        return np.flatnonzero(self.equal == np.arange(len(self.chunks)))
 
     @classmethod
     def of(cls, chunks: Chunks, *, approximate: bool = False) -> ChunkIndex:
@@ -48,8 +62,9 @@ class ChunkIndex:
         """
         if not len(chunks):
             raise InputError("no chunks to index; embed some text first")
+        found = cls(chunks)
         if not approximate:
-            return cls(chunks)
+            return found
         try:
             import faiss
         except ImportError as error:
@@ -59,7 +74,8 @@ class ChunkIndex:
             chunks.vectors.shape[1], _NEIGHBOURS, faiss.METRIC_INNER_PRODUCT
         )
         graph.hnsw.efConstruction = graph.hnsw.efSearch = _EFFORT
-        graph.add(chunks.vectors)
+        # A graph of copies is a knot that a search does not come out of.
+        graph.add(chunks.vectors[found.distinct])
         return cls(chunks, graph)
 
     @classmethod
@@ -69,29 +85,15 @@ class ChunkIndex:
 
         return cls.of(read_chunks(folder), approximate=approximate)
 
-    def require_encoder(self, name: str, whose: str) -> None:
-        """Refuse vectors of another encoder than the index's.
-
-        Raises
-        ------
-        InputError
-            It is another.
-        """
-        if name != self.chunks.encoder:
-            raise InputError(
-                f"{whose}: vectors of {name!r}, but the index was embedded by "
-                f"{self.chunks.encoder!r}; embed both with one encoder"
-            )
-
     def nearest(self, queries: Floats, k: int) -> tuple[Floats, Ints]:
-        """Find the k chunks of the highest cosine.
+        """Find the k distinct chunks of the highest cosine.
 
         Parameters
         ----------
         queries : (n, D)
             Of any length but zero; cosines are taken.
         k : int
-            At most as many as there are chunks.
+            At most as many as there are distinct chunks.
 
         Returns
         -------
@@ -99,19 +101,20 @@ class ChunkIndex:
             The highest first; of equal ones the earlier row. FAISS may find fewer: their rows
             are −1.
         """
-        from ..alignment.articles import unit
-
-        k = min(k, len(self.chunks))
+        k = min(k, len(self.distinct))
         q = np.ascontiguousarray(unit(queries))
         if self.graph is not None:
-            cosines, rows = self.graph.search(q, k)
-            return cosines, rows
-        parts = [q[i : i + _BLOCK] @ self.chunks.vectors.T for i in range(0, len(q), _BLOCK)]
+            self.graph.hnsw.efSearch = max(_EFFORT, k)
+            cosines, found = self.graph.search(q, k)
+            return cosines, np.where(found < 0, -1, self.distinct[found])
+        vectors = self.chunks.vectors
+        if len(self.distinct) < len(vectors):
+            vectors = vectors[self.distinct]
+        parts = [q[i : i + _BLOCK] @ vectors.T for i in range(0, len(q), _BLOCK)]
         best = [top(part, k) for part in parts]
-        rows = np.concatenate(best)
         return np.concatenate(
             [np.take_along_axis(p, r, axis=1) for p, r in zip(parts, best, strict=True)]
-        ), rows
+        ), self.distinct[np.concatenate(best)]
 
     def rows_of(self, sequences: SequenceSet) -> NDArray[np.int64]:
         """Find the index's row of each row of a set, by article and position.
@@ -119,9 +122,9 @@ class ChunkIndex:
         Raises
         ------
         InputError
-            The set has another encoder, or a chunk that the index lacks.
+            The set has another encoder, or a chunk that the index lacks or holds otherwise.
         """
-        self.require_encoder(sequences.encoder, "the sequences")
+        check_same_encoder("the sequences", sequences, "the index", self.chunks)
         mine = self.chunks
         known = {name: i for i, name in enumerate(mine.article_ids)}
         article = np.array([known.get(name, -1) for name in sequences.article_ids])
@@ -138,6 +141,15 @@ class ChunkIndex:
                 f"article {sequences.article_ids[sequences.article[i]]!r}, position "
                 f"{sequences.position[i]}: not in the index; index the folder that the sequences "
                 "were made of"
+            )
+        alike = np.einsum("md,md->m", mine.vectors[rows], sequences.vectors) > _SAME_VECTOR
+        if not alike.all():
+            i = int(np.argmin(alike))
+            raise InputError(
+                f"article {sequences.article_ids[sequences.article[i]]!r}, position "
+                f"{sequences.position[i]}: holds another text in the index ({(~alike).sum()} of "
+                f"{len(rows)} do): it was cut otherwise; index the folder that the sequences were "
+                "made of"
             )
         return rows.astype(np.int64)
 

@@ -16,13 +16,15 @@ from ..data.sequences import SequenceSet
 from ..data.splits import wholes_of
 from .index import ChunkIndex, top
 
-__all__ = ["CONTAIN", "Retrieved", "Scope", "measure", "rerank", "shortlist"]
+__all__ = ["CONTAIN", "Retrieved", "Scope", "measure", "ranked", "rerank", "shortlist"]
 
 Scope = Literal["article", "global"]
 CONTAIN: Final = (1, 5, 10, 20, 50)
 """Sizes of shortlists whose share of true next chunks is counted."""
 _NONE: Final = -1
 _BLOCK: Final = 256
+_SAME: Final = 1 - 1e-5
+"""Cosine from which on a chunk of the index is one of the context."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,11 @@ class Retrieved:
     contain
         Share of shortlists of the first so many that hold the next chunk.
     recall_1, recall_5, mrr
-        After reranking, if there was one. A chunk that the shortlist lacks counts 0.
+        After reranking, if there was one. A chunk that the shortlist lacks counts 0. Copies of a
+        text are one answer.
+    ceiling
+        The highest `recall_1` that any predictor could have: below 1 where one context was gone on
+        from in several ways.
     """
 
     first: str
@@ -51,6 +57,7 @@ class Retrieved:
     recall_1: tuple[float, float, float]
     recall_5: tuple[float, float, float]
     mrr: tuple[float, float, float]
+    ceiling: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
         """Return it as one JSON object."""
@@ -78,7 +85,8 @@ def shortlist(
     Returns
     -------
     ndarray, shape (N, min(k, chunks))
-        Rows of the index, the best first; −1 where there are no more.
+        Rows of the index, the best first, the first row of each text alone; −1 where there are no
+        more.
 
     Raises
     ------
@@ -95,16 +103,38 @@ def shortlist(
         if first.predict is None:
             raise InputError(f"{first.name}: predicts no vector; use the exact index")
         found = index.nearest(np.asarray(first.predict(contexts)), k + hidden.shape[1])[1]
-        known = (found[:, :, None] == hidden[:, None]).any(axis=2)
+        gone = _used_up(index.equal, index.equal[hidden])
+        known = (found[:, :, None] == gone[:, None]).any(axis=2)
         return _first_k(np.where(known, _NONE, found), k)
     for windows, pool in _pools(index, sequences, rows, scope):
-        scores = np.array(_score(first, contexts[windows], index.chunks.vectors[pool]))
-        place = np.searchsorted(pool, hidden[windows])
+        scores = _score(first, contexts[windows], index.chunks.vectors[pool])
+        texts, column = np.unique(index.equal[pool], return_index=True)
+        scores = np.array(scores[:, column])
+        gone = _used_up(index.equal[pool], index.equal[hidden[windows]])
+        place = np.where(gone < 0, len(texts), np.searchsorted(texts, gone))
+        scores = np.pad(scores, ((0, 0), (0, 1)))  # a column for what is not hidden
         np.put_along_axis(scores, place, np.float32(-np.inf), axis=1)
-        best = top(scores, min(k, len(pool)))
+        scores = scores[:, :-1]
+        best = top(scores, min(k, len(texts)))
         hit = np.isfinite(np.take_along_axis(scores, best, axis=1))
-        out[windows, : best.shape[1]] = np.where(hit, pool[best], _NONE)
+        out[windows, : best.shape[1]] = np.where(hit, texts[best], _NONE)
     return out
+
+
+def _used_up(equal: Ints, context: Ints) -> Ints:
+    """Keep, of the texts in each context, those of which no copy stands outside it; else −1.
+
+    Parameters
+    ----------
+    equal : (m,)
+        First row of each candidate's text.
+    context : (n, K)
+        The same of each context chunk.
+    """
+    texts, counts = np.unique(equal, return_counts=True)
+    copies = counts[np.searchsorted(texts, context)]
+    within = (context[:, :, None] == context[:, None]).sum(axis=2)
+    return np.where(within == copies, context, _NONE)
 
 
 def rerank(index: ChunkIndex, sequences: SequenceSet, listed: Ints, model: Predictor) -> Ints:
@@ -120,6 +150,42 @@ def rerank(index: ChunkIndex, sequences: SequenceSet, listed: Ints, model: Predi
             scores[i, : len(pool)] = model.scores(contexts[i : i + 1], index.chunks.vectors[pool])
     order = np.argsort(np.where(listed == _NONE, np.inf, -scores), axis=1, kind="stable")
     return np.take_along_axis(listed, order, axis=1)
+
+
+def ranked(
+    index: ChunkIndex, context: Floats, model: Predictor, k: int
+) -> tuple[Ints, Floats, Floats]:
+    """Rank what is nearest to the mean of one context, its own chunks left out.
+
+    Parameters
+    ----------
+    index
+        Of what may be found.
+    context : (K, D)
+        Unit vectors.
+    model
+        Has scores of its own.
+    k
+        Length of the shortlist.
+
+    Returns
+    -------
+    rows, log probabilities, cosines
+        Of the shortlist, (≤ k,) each, the likeliest first.
+    """
+    assert model.scores is not None
+    mean = unit(context.mean(axis=0))
+    cosines, rows = index.nearest(mean[None], k + len(context))
+    texts = index.chunks.vectors[rows[0]]
+    own = (texts @ context.T).max(axis=1) > _SAME
+    keep = np.flatnonzero((rows[0] >= 0) & ~own)[:k]
+    if not keep.size:
+        raise InputError("the index holds nothing but the context; serve a larger one")
+    scores = np.asarray(model.scores(context[None], texts[keep]), np.float64)[0]
+    logs = scores - scores.max()
+    logs = logs - np.log(np.exp(logs).sum())
+    order = np.argsort(-logs, kind="stable")
+    return rows[0][keep][order], logs[order].astype(np.float32), cosines[0][keep][order]
 
 
 def measure(
@@ -149,7 +215,7 @@ def measure(
         As `shortlist`, or there are too few articles for an interval.
     """
     rows = index.rows_of(sequences)
-    target = rows[sequences.target_rows][:, None]
+    target = index.equal[rows[sequences.target_rows]][:, None]
     listed = shortlist(index, sequences, first, k, scope)
     ordered = listed if reranker is None else rerank(index, sequences, listed, reranker)
     try:
@@ -175,7 +241,17 @@ def measure(
         recall_1=share(ordered, 1),
         recall_5=share(ordered, 5),
         mrr=(float(reciprocal.mean()), *articles.interval(reciprocal)),
+        ceiling=_ceiling(index.equal[rows[sequences.context_rows]], target[:, 0]),
     )
+
+
+def _ceiling(contexts: Ints, targets: Ints) -> float:
+    """Return the share of windows that one answer for each context can get right."""
+    told, counts = np.unique(np.column_stack([contexts, targets]), axis=0, return_counts=True)
+    _, which = np.unique(told[:, :-1], axis=0, return_inverse=True)
+    best = np.zeros(which.max(initial=-1) + 1, np.int64)
+    np.maximum.at(best, which.ravel(), counts)
+    return float(best.sum() / max(len(targets), 1))
 
 
 def _pools(

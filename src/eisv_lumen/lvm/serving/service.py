@@ -10,34 +10,61 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from ...core.errors import InputError
-from ..alignment.articles import Floats
+from ..alignment.articles import Floats, Ints
 from ..alignment.predictions import Predictor
 from ..data.chunking import Cut, cut
-from .decode import Decoder
+from ..data.chunks import unit_rows
+from .decode import Decoded, Decoder, NearestText, draw, echoes, words_of
 from .index import ChunkIndex
+from .retrieval import ranked
 
 __all__ = ["Chat", "Neighbour", "Prediction", "Service"]
 
 Fill = Literal["full", "repeat_first"]
 _SENTENCES: Final = Cut("sentence", min_words=1)
+_SHORTLIST: Final = 50
+"""Chunks that a ranker puts in order: what `lvm retrieve` measures with --reranker."""
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A chunk of the index near a prediction."""
+    """A chunk of the index near a prediction.
+
+    Attributes
+    ----------
+    text, article, position
+        The chunk.
+    cosine
+        With the predicted vector; of a ranker, with the mean of the context, which made the
+        shortlist.
+    score
+        Of a ranker, its log probability among the shortlist; else none.
+    """
 
     text: str
     article: str
     position: int
     cosine: float
+    score: float | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted vector and the chunks nearest to it."""
+    """A predicted vector and the chunks nearest to it.
 
-    vector: list[float]
+    Attributes
+    ----------
+    vector
+        None of a ranker: it puts chunks in order and predicts no vector.
+    nearest
+        Chunks, the nearest or likeliest first.
+    truncated
+        Numbers of the given texts of which the encoder read the beginning alone.
+    """
+
+    vector: list[float] | None
     nearest: list[Neighbour]
+    truncated: list[int]
     latency_breakdown: dict[str, float]
     total_latency_ms: float
 
@@ -51,7 +78,8 @@ class Chat:
     response
         What the decoder said.
     confidence
-        Cosine of the prediction with the response's own vector, at least 0.
+        Cosine of the prediction with the response's own vector, at least 0; of a ranker, the
+        probability that it gives the response among the shortlist.
     latency_breakdown, total_latency_ms
         Of chunking, encoding, prediction and decoding [ms].
     chunks_used
@@ -59,6 +87,8 @@ class Chat:
     ctx_fill_mode
         `full`, or `repeat_first` where the text was too short and its first chunk stands for what
         came before.
+    truncated
+        Numbers of the used chunks of which the encoder read the beginning alone.
     """
 
     response: str
@@ -67,6 +97,7 @@ class Chat:
     total_latency_ms: float
     chunks_used: int
     ctx_fill_mode: Fill
+    truncated: list[int]
 
 
 class _Clock:
@@ -93,7 +124,7 @@ class Service:
     Attributes
     ----------
     model
-        Predicts vectors.
+        Predicts vectors; or, where it has no `predict`, puts a shortlist in order.
     context_length
         K.
     encode
@@ -103,7 +134,9 @@ class Service:
     decoder
         For `chat`.
     how
-        How a paragraph is cut into chunks.
+        How a paragraph is cut into chunks: as the model's texts were.
+    longer
+        Numbers of the texts that are longer than the encoder reads.
     """
 
     model: Predictor
@@ -112,13 +145,17 @@ class Service:
     index: ChunkIndex
     decoder: Decoder
     how: Cut = _SENTENCES
+    longer: Callable[[Sequence[str]], list[int]] = lambda texts: []
 
     def health(self) -> dict[str, Any]:
         """Say what is served."""
         return {
             "status": "ok",
             "model": self.model.name,
+            "kind": "predictor" if self.model.predict else "ranker",
             "encoder": self.index.chunks.encoder,
+            "fingerprint": self.index.chunks.fingerprint,
+            "chunks_by": self.how.by,
             "dim": self.dim,
             "context_length": self.context_length,
             "chunks": len(self.index.chunks),
@@ -155,19 +192,28 @@ class Service:
         else:
             context = self._vectors(vectors or ())
         clock.mark("encode")
+        cut_short = self.longer(texts or ())
+        if self.model.predict is None:
+            rows, scores, cosines = self._rank(context)
+            clock.mark("predict")
+            near = [
+                self._neighbour(int(row), float(cosine), float(score))
+                for row, cosine, score in zip(rows, cosines, scores, strict=True)
+            ][:nearest]
+            return Prediction(None, near, cut_short, clock.spent, clock.total)
         found = self._ask(context)
         clock.mark("predict")
         near = self._near(found, nearest)
         clock.mark("search")
-        return Prediction([float(x) for x in found], near, clock.spent, clock.total)
+        return Prediction([float(x) for x in found], near, cut_short, clock.spent, clock.total)
 
     def chat(self, text: str, *, temperature: float = 0.0, steps: int = 1, seed: int = 0) -> Chat:
-        """Say what might come after a text.
+        """Say what might come after a text; never a part of the text itself.
 
         Raises
         ------
         InputError
-            There is no text in it.
+            There is no text in it, or the index holds nothing else.
         """
         clock = _Clock()
         chunks = cut(text, self.how)[-self.context_length :]
@@ -178,18 +224,49 @@ class Service:
         context = self.encode(chunks)
         context = np.concatenate([np.repeat(context[:1], missing, axis=0), context])
         clock.mark("encode")
-        vector = self._ask(context)
-        clock.mark("predict")
-        said = self.decoder(vector, temperature=temperature, steps=steps, known=chunks, seed=seed)
-        clock.mark("decode")
+        if self.model.predict is None:
+            said, sure = self._ranked_answer(context, text, temperature, seed)
+            clock.mark("predict")
+        else:
+            vector = self._ask(context)
+            clock.mark("predict")
+            said = self.decoder(
+                vector, temperature=temperature, steps=steps, known=[text], seed=seed
+            )
+            sure = max(0.0, said.cosine)
+            clock.mark("decode")
         return Chat(
             response=said.text,
-            confidence=max(0.0, said.cosine),
+            confidence=sure,
             latency_breakdown=clock.spent,
             total_latency_ms=clock.total,
             chunks_used=len(chunks),
             ctx_fill_mode="repeat_first" if missing else "full",
+            truncated=self.longer(chunks),
         )
+
+    def _rank(self, context: Floats) -> tuple[Ints, Floats, Floats]:
+        """Rank as `lvm retrieve --scope global --first context-mean --reranker` does.
+
+        Returns
+        -------
+        rows, log probabilities, cosines with the context's mean: (k,), the likeliest first.
+        """
+        return ranked(self.index, context, self.model, _SHORTLIST)
+
+    def _ranked_answer(
+        self, context: Floats, text: str, temperature: float, seed: int
+    ) -> tuple[Decoded, float]:
+        """Say the likeliest chunk that is no part of the text, or draw one; and how sure."""
+        if not isinstance(self.decoder, NearestText):
+            raise InputError("a ranker predicts no vector to invert; serve with --decoder nearest")
+        rows, scores, cosines = self._rank(context)
+        given, texts = words_of(text), self.index.chunks.texts
+        fresh = [i for i, row in enumerate(rows) if not echoes(texts[row], given)]
+        if not fresh:
+            raise InputError("the index holds nothing but the given text; serve a larger one")
+        pick = fresh[draw(scores[fresh], temperature, seed)]
+        return self.decoder.say(int(rows[pick]), float(cosines[pick])), float(np.exp(scores[pick]))
 
     def _ask(self, context: Floats) -> Floats:
         assert self.model.predict is not None
@@ -201,18 +278,22 @@ class Service:
     def _near(self, vector: Floats, k: int) -> list[Neighbour]:
         if k == 0:
             return []
-        held = self.index.chunks
         cosines, rows = self.index.nearest(vector[None], k)
         return [
-            Neighbour(
-                held.texts[row] if held.texts else "",
-                held.article_ids[held.article[row]],
-                int(held.position[row]),
-                float(cosine),
-            )
+            self._neighbour(int(row), float(cosine))
             for cosine, row in zip(cosines[0], rows[0], strict=True)
             if row >= 0
         ]
+
+    def _neighbour(self, row: int, cosine: float, score: float | None = None) -> Neighbour:
+        held = self.index.chunks
+        return Neighbour(
+            held.texts[row] if held.texts else "",
+            held.article_ids[held.article[row]],
+            int(held.position[row]),
+            cosine,
+            score,
+        )
 
     def _vectors(self, given: Sequence[Sequence[float]]) -> Floats:
         self._require_k(len(given), "vectors")
@@ -222,8 +303,6 @@ class Service:
                 f"vectors, row {wrong}: {len(given[wrong])} numbers; the encoder "
                 f"{self.index.chunks.encoder} has {self.dim}"
             )
-        from ..data.chunks import unit_rows
-
         return unit_rows(np.array(given, np.float64), "vectors")
 
     def _require_k(self, n: int, what: str) -> None:

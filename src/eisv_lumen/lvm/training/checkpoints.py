@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from pathlib import Path
 
+from ...core.errors import InputError
 from ...core.files import read_json
 from ...core.runs import is_first, replacing
-from ..data.sequences import SequenceSet
+from ...core.weights import check_safetensors
 from ..models import VectorModel, load_predictor
 
-__all__ = ["digest", "save_model", "say", "take_saved"]
-
-
-def digest(sequences: SequenceSet) -> str:
-    """SHA-256 of all that a set holds, in hexadecimal."""
-    about = json.dumps([sequences.article_ids, sequences.context_length, sequences.encoder])
-    found = hashlib.sha256(about.encode())
-    for array in (sequences.vectors, sequences.article, sequences.position, sequences.starts):
-        found.update(array.tobytes())
-    return found.hexdigest()
+__all__ = ["save_model", "say", "take_saved"]
 
 
 def save_model(model: VectorModel, folder: Path) -> None:
@@ -35,9 +25,17 @@ def take_saved(model: VectorModel, folder: Path) -> None:
     """Give a model the weights of a folder, and the fields that training had set by then.
 
     Schedules set two of them, and transformers' Trainer `use_cache`.
+
+    Raises
+    ------
+    InputError
+        The weights are missing or not whole.
     """
     from safetensors.torch import load_file
 
+    if not (folder / "model.safetensors").is_file():
+        raise InputError(f"{folder}: its weights are not there; train anew with --no-resume")
+    check_safetensors(folder / "model.safetensors")
     model.load_state_dict(load_file(folder / "model.safetensors"))
     saved = read_json(folder / "config.json")
     for name in ("position_scale", "last_slot_bias", "use_cache"):

@@ -31,9 +31,12 @@ __all__ = [
     "rho_weight",
     "rollout_repeats",
     "teacher_pull",
+    "without_copies",
 ]
 
 _TINY = 1e-6
+_SAME = 1 - 1e-6
+"""Cosine from which on two texts are one: the same numbers may differ by rounding."""
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
@@ -140,8 +143,16 @@ def rollout_repeats(steps: Tensor, threshold: float = 0.95, slope: float = 10.0)
 
 
 def info_nce(prediction: Tensor, target: Tensor, tau: float) -> Tensor:
-    """Cross-entropy of one's own target among the batch's, at temperature τ; (B,) in nats."""
-    logits = F.normalize(prediction, dim=-1) @ F.normalize(target, dim=-1).T / tau
+    """Cross-entropy of one's own target among the batch's, at temperature τ; (B,) in nats.
+
+    Targets of the batch that equal one's own are no wrong answers, and equal ones count once.
+    """
+    targets = F.normalize(target, dim=-1)
+    logits = F.normalize(prediction, dim=-1) @ targets.T / tau
+    same = targets @ targets.T > _SAME
+    own = torch.eye(len(targets), dtype=torch.bool, device=targets.device)
+    earlier = same.tril(-1).any(dim=-1)  # a copy of a target before it
+    logits = logits.masked_fill(~own & (same | earlier), -torch.inf)
     return F.cross_entropy(
         logits, torch.arange(len(logits), device=logits.device), reduction="none"
     )
@@ -166,6 +177,13 @@ def listwise(scores: Tensor, present: Tensor, tau: float) -> Tensor:
     """
     logits = (scores / tau).masked_fill(~present, -torch.inf)
     return logits.logsumexp(dim=-1) - logits[:, 0]
+
+
+def without_copies(candidates: Tensor, present: Tensor) -> Tensor:
+    """Take away candidates that equal an earlier one, (B, C) of (B, C, D) unit vectors."""
+    same = torch.einsum("bcd,bed->bce", candidates, candidates) > _SAME
+    same = same & present[:, None, :]
+    return present & ~same.tril(-1).any(dim=-1)
 
 
 def order_loss(logits: Tensor, later: Tensor) -> Tensor:

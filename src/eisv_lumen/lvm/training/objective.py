@@ -165,32 +165,33 @@ def article_loss(
         scores, place, candidates = article_scores(model, table, windows)
         nats = F.cross_entropy(scores / tau, place, reduction="sum")
         total = nats + total.to(nats.device)
-        uniform = len(windows) * torch.log(torch.tensor(float(candidates)))
-        bits = bits + (uniform - nats.detach().cpu()) / torch.log(torch.tensor(2.0))
+        uniform = torch.log(candidates.float()).sum()
+        bits = bits + (uniform.cpu() - nats.detach().cpu()) / torch.log(torch.tensor(2.0))
         count += len(windows)
     return total / count, {"bits": bits / count}
 
 
-def article_scores(model: Model, table: WindowTable, windows: Tensor) -> tuple[Tensor, Tensor, int]:
+def article_scores(
+    model: Model, table: WindowTable, windows: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Scores of all chunks of one article for each of its windows.
 
     Returns
     -------
     scores : (n, P) tensor
-        The context's own chunks are at -inf.
+        What is no candidate is at -inf: the context's own chunks, and copies of another.
     place : (n,) int64 tensor
         Column of the target.
-    candidates : int
-        How many chunks are not in the context.
+    candidates : (n,) int64 tensor
+        How many each window has.
     """
     rows = table.pool(windows[0])
     pool = table.vectors[rows]
     scores = model(table.contexts(windows), pool=pool).scores
     assert scores is not None
-    excluded = torch.zeros_like(scores, dtype=torch.bool)
-    excluded.scatter_(1, table.context_rows(windows) - rows.start, True)
+    there = table.candidates(windows)
     place = table.target_rows(windows) - rows.start
-    return scores.masked_fill(excluded, -torch.inf), place, len(pool) - table.length
+    return scores.masked_fill(~there, -torch.inf), place, there.sum(-1)
 
 
 def _directional(
@@ -271,8 +272,10 @@ def _listwise(
     outside = (in_batch < start[:, None]) | (in_batch > target[:, None])
     rows = torch.cat([target[:, None], newest[:, None], others, in_batch], dim=1)
     always = torch.ones(len(windows), 2, dtype=torch.bool, device=rows.device)
-    scores = torch.einsum("bd,bcd->bc", direction, table.vectors[rows])
-    return losses.listwise(scores, torch.cat([always, present, outside], dim=1), spec.tau).mean()
+    candidates = table.vectors[rows]
+    scores = torch.einsum("bd,bcd->bc", direction, candidates)
+    there = losses.without_copies(candidates, torch.cat([always, present, outside], dim=1))
+    return losses.listwise(scores, there, spec.tau).mean()
 
 
 def _pairs(contexts: Tensor, target: Tensor) -> tuple[Any, Tensor]:

@@ -18,11 +18,14 @@ from ...core.errors import InputError
 from ...core.files import write_json
 from ...core.runs import CHECKPOINTS, MODEL, RECORD, begin, finished, is_first, remove
 from ...evaluation.report import installed_versions
+from ..data.copies import check_no_copies
+from ..data.identity import check_alike
 from ..data.sequences import SequenceSet
 from ..data.splits import check_disjoint
 from ..data.window_tensors import WindowTable
 from ..models import MODELS, VectorModel
-from .checkpoints import digest, save_model, say
+from ..predictors.learned import facts_of_set, save_sketches
+from .checkpoints import save_model, say
 from .recipe import Recipe, check_recipe
 from .staged import StagedRun
 from .trainer import training_arguments
@@ -85,12 +88,7 @@ def train(
         "recipe": recipe.model_dump(mode="json"),
         "seed": seed,
         "data": {
-            name: {
-                "sha256": digest(part),
-                "articles": len(part.article_ids),
-                "windows": len(windows),
-                "encoder": part.encoder,
-            }
+            name: facts_of_set(part, len(windows))
             for name, part, windows in (
                 ("train", training, table),
                 ("validation", validation, held),
@@ -122,6 +120,7 @@ def train(
         "stages": stages,
     }
     if is_first():
+        save_sketches(training, folder)
         save_model(model, folder / MODEL)
         write_json(folder / RECORD, record)
         remove(folder / CHECKPOINTS)
@@ -152,16 +151,13 @@ def build_model(recipe: Recipe, dim: int, context_length: int) -> VectorModel:
 
 
 def _check_sets(training: SequenceSet, validation: SequenceSet) -> None:
-    check_disjoint({"training": training, "validation": validation})
-    for name in ("dim", "context_length", "encoder"):
-        first, second = getattr(training, name), getattr(validation, name)
-        if first != second:
-            raise InputError(
-                f"{name}: {first!r} in training, {second!r} in validation; embed both alike"
-            )
-    for part, found in (("training", training), ("validation", validation)):
+    sets = {"training": training, "validation": validation}
+    check_disjoint(sets)
+    check_alike(sets)
+    for part, found in sets.items():
         if not len(found):
             raise InputError(f"{part}: no windows; give longer articles")
+    check_no_copies(sets, "make the sequences again with --drop-copies")
 
 
 def _check_device(device: str | None) -> None:

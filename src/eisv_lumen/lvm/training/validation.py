@@ -65,7 +65,7 @@ def _article(model: VectorModel, table: WindowTable, windows: Tensor) -> dict[st
     }
     if model.scores_are_logits:
         nats = F.cross_entropy(scores, place, reduction="none")
-        found["bits"] = (math.log(candidates) - nats) / math.log(2)
+        found["bits"] = (candidates.log() - nats) / math.log(2)
     if table.offset == 0:
         found["rollout"], found["rollout_steps"] = _rollout(model, table, windows, contexts)
     return found
