@@ -225,7 +225,7 @@ def test_bad_sets_and_answers_are_named(drawn) -> None:
     with pytest.raises(InputError, match="article chain-00000: is also validation's article"):
         check_apart({"validation": sets["test"], "test": sets["test"]})
     with pytest.raises(InputError, match="embed both with one encoder"):
-        check_apart({"validation": sets["test"], "test": replace(sets["ood"], encoder="other")})
+        check_apart({"validation": sets["test"], "test": replace(sets["ood"], fingerprint="other")})
     few = ar1(0.5).sample(5, 40, seed=7)
     with pytest.raises(InputError, match=r"test: 5 articles.*at least 8"):
         report_of(model, sets | {"test": few})

@@ -153,7 +153,10 @@ FAULTS = [
     (lambda a: a.update(article_ids=a["article_ids"][:9]), r"articles \(9,\)"),
     (cast("contexts", "i4"), "contexts: int32"),
     (cast("target_indices", "f4"), "target_indices: float32"),
-    (lambda a: a.update(target_indices=a["target_indices"] + 2**31), "target_indices, row 0: 2147"),
+    (
+        lambda a: a.update(target_indices=a["target_indices"].astype("i8") + 2**31),
+        "target_indices, row 0: 2147",
+    ),
     (cast("article_ids", "f8"), "article_ids: float64"),
 ]
 

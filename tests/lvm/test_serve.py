@@ -301,7 +301,7 @@ def test_what_does_not_fit_together_is_refused(
     (tmp_path / "other" / "training.json").write_text(json.dumps(record))
     with pytest.raises(
         InputError,
-        match="vectors of encoder 'gtr', but the index .* has those of encoder 'trigrams'",
+        match=r"vectors of encoder 'gtr', but the index .* has those of encoder 'trigrams'",
     ):
         open_service(tmp_path / "other", tmp_path / "index")
     silent = ChunkIndex.of(

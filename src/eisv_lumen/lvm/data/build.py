@@ -118,8 +118,8 @@ def build_splits(
     Returns
     -------
     dict
-        The content of ``splits.json``: provenance, the articles too short for a window, the near
-        copies left out, and each split's articles and windows by corpus.
+        The content of ``splits.json``: provenance, what was left out, and each split's articles and
+        windows by corpus.
 
     Raises
     ------
@@ -142,8 +142,7 @@ def build_splits(
     splits, copies = _without_copies(splits, plan)
     if recut:
         splits[RECUT] = _with_recuts(splits, recut, plan)
-    given = {"sources": sources, "ood": ood} | ({"recut": recut} if recut else {})
-    asked = asdict(plan) | {name: [*map(str, paths)] for name, paths in given.items()}
+    asked = asdict(plan) | _paths(sources=sources, ood=ood) | (_paths(recut=recut) if recut else {})
     record = {
         "plan": asked,
         "encoder": whole.encoder,
@@ -156,6 +155,10 @@ def build_splits(
         write_sequences(s, out / name, provenance=asked | {"split": name})
     write_json(out / "splits.json", record)
     return record
+
+
+def _paths(**given: Sequence[Path]) -> dict[str, list[str]]:
+    return {name: [*map(str, paths)] for name, paths in given.items()}
 
 
 def _without_copies(

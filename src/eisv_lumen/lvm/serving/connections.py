@@ -11,7 +11,7 @@ import asyncio
 import json
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -50,73 +50,77 @@ def protocol(most: int, request_seconds: float) -> type[H11Protocol]:
     request_seconds
         Time in which a request, header and body, has to arrive.
     """
-    waiting: dict[Any, None] = {}  # the longest first
+    bounds = {"most": most, "request_seconds": request_seconds, "waiting": {}}
+    return type("Bounded", (_Patient,), bounds)
 
-    class Patient(H11Protocol):
-        """One connection."""
 
-        _late: asyncio.TimerHandle | None = None
+class _Patient(H11Protocol):
+    """One connection."""
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            if len(self.connections) > most:
-                oldest = next(iter(waiting), None)
-                if oldest is None:
-                    transport.write(_answer(503, "all connections are in use; try again"))
-                    transport.close()
-                    return
-                oldest.end(None)
+    most: int
+    request_seconds: float
+    waiting: dict[_Patient, None]
+    """Connections without a whole request, the longest first; all of a server share it."""
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            oldest = next(iter(self.waiting), None)
+            if oldest is None:
+                transport.write(_answer(503, "all connections are in use; try again"))
+                transport.close()
+                return
+            oldest.end(None)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._go_on()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing() and not self._asked():
+            self.waiting.setdefault(self, None)  # uvicorn's own clock closes what stays idle
+
+    def send_400_response(self, msg: str) -> None:
+        self.end(_answer(400, "this is no HTTP request, or its header is too long"))
+
+    def end(self, answer: bytes | None) -> None:
+        """Close, with an answer where something was asked."""
+        self._go_on()
+        if answer is None:
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            self.transport.write(answer)
+            self.transport.close()
+
+    def _asked(self) -> bool:
+        """Whether a whole request is here that has no answer yet."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
+
+    def _look(self) -> None:
+        if self._asked():
+            self._go_on()
+        elif not self.transport.is_closing():
             self._wait()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._go_on()
-            super().connection_lost(exc)
+    def _wait(self) -> None:
+        self.waiting.setdefault(self, None)
+        if self._late is None:  # the clock of a request that has begun runs on
+            late = _answer(408, f"the request did not arrive in {self.request_seconds:g} s")
+            self._late = self.loop.call_later(self.request_seconds, self.end, late)
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._look()
-
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if not self.transport.is_closing() and not self._asked():
-                waiting.setdefault(self, None)  # uvicorn's own clock closes what stays idle
-
-        def send_400_response(self, msg: str) -> None:
-            self.end(_answer(400, "this is no HTTP request, or its header is too long"))
-
-        def end(self, answer: bytes | None) -> None:
-            """Close, with an answer where something was asked."""
-            self._go_on()
-            if answer is None:
-                self.transport.abort()
-            elif not self.transport.is_closing():
-                self.transport.write(answer)
-                self.transport.close()
-
-        def _asked(self) -> bool:
-            """Whether a whole request is here that has no answer yet."""
-            cycle = self.cycle
-            return cycle is not None and not cycle.response_complete and not cycle.more_body
-
-        def _look(self) -> None:
-            if self._asked():
-                self._go_on()
-            elif not self.transport.is_closing():
-                self._wait()
-
-        def _wait(self) -> None:
-            waiting.setdefault(self, None)
-            if self._late is None:  # the clock of a request that has begun runs on
-                late = _answer(408, f"the request did not arrive in {request_seconds:g} s")
-                self._late = self.loop.call_later(request_seconds, self.end, late)
-
-        def _go_on(self) -> None:
-            waiting.pop(self, None)
-            if self._late is not None:
-                self._late.cancel()
-                self._late = None
-
-    return Patient
+    def _go_on(self) -> None:
+        self.waiting.pop(self, None)
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def _answer(code: int, message: str) -> bytes:
