@@ -43,7 +43,7 @@ def test_candidates_are_those_of_the_loop(said, k):
     found = candidates(first_equal(vectors), context, target)
     for i in range(len(starts)):
         free = [r for r in range(len(said)) if r not in context[i]]
-        slow = {next((r for r in [target[i], *free] if said[r] == said[q])) for q in free}
+        slow = {next(r for r in [target[i], *free] if said[r] == said[q]) for q in free}
         assert set(np.flatnonzero(found[i])) == slow
     rows = np.zeros(len(said), np.int32)
     s = windows_of(Chunks(vectors, rows, np.arange(len(said), dtype=np.int32), ("a",)), k)
