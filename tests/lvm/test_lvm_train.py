@@ -169,6 +169,7 @@ def test_a_killed_run_goes_on_to_the_weights_of_one_that_was_not(sets, tmp_path)
     assert load_predictor(out).config.position_scale == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 def test_the_ranker_gains_on_its_start_and_keeps_its_best_epoch(sets, tmp_path):
     spec = load_recipe("ranker")
     spec = spec.model_copy(update={"training": {**spec.training, "learning_rate": 3e-4}})
