@@ -8,10 +8,10 @@ READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz mutants coverage lint bench results render clean
+.PHONY: docs help setup demo test test-slow fuzz mutants coverage lint bench results render clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY) ## make .venv and install everything into it (downloads packages, once)
 
@@ -26,8 +26,11 @@ demo: $(READY) ## the main job, offline, from nothing: log -> dataset -> teacher
 	$(BIN)/eisv-lumen demo --out demo-out
 
 # One thread a worker: two workers with two threads each wait for one another on two cores.
-test: $(READY) ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+test: $(READY) ## run the tests, but for those of minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(READY) ## the tests of minutes: wheels in fresh environments, Spaces as the Hub builds them, jobs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
 fuzz: $(READY) ## ten thousand broken files, shared among all readers; kills at random moments
 	EISV_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/fuzz
@@ -42,6 +45,10 @@ lint: $(READY) ## ruff (lint, format) and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY) ## the documentation site, built strictly into site/
+	$(BIN)/pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(READY) ## speed and memory, as ratios in one process
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks

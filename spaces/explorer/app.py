@@ -39,6 +39,7 @@ unpack_wheel()
 import gradio as gr  # noqa: E402
 import lumen  # noqa: E402
 import picture as tables  # noqa: E402
+from drawing.parts import note  # noqa: E402
 from drawing.window import place, shapes_along  # noqa: E402
 from drawing.words import shape_colors  # noqa: E402
 from family import THEME, links  # noqa: E402
@@ -109,6 +110,8 @@ def build() -> gr.Blocks:
                 post.build(tab, "post")
             with gr.Tab("Second post", id="vectors", elem_id="tab-vectors") as tab:
                 post.build(tab, "vectors")
+        if missing := speakers()[1]:
+            gr.HTML(note(missing), padding=False)
         gr.HTML(links("explorer"), elem_id="family", padding=False)
     return page
 

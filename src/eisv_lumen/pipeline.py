@@ -94,6 +94,8 @@ class Job:
         What was typed, for the provenance.
     namespace
         Whom the publication in `out/hub` names.
+    dataset
+        Name of the dataset's repo there.
     root
         Folder with `spaces/` and the cards' templates; None: no publication.
     say
@@ -113,6 +115,7 @@ class Job:
     )
     command: str = "eisv-lumen run"
     namespace: str = "eisv-lumen"
+    dataset: str = "unitares-eisv-trajectories"
     root: Path | None = None
     say: Say = print
 
@@ -471,7 +474,7 @@ def _publish(job: Job) -> None:
     from .hub.publishing.publish import to_folder
 
     assert job.root is not None
-    contents = build_contents(Material(job.root, job.namespace, job.out))
+    contents = build_contents(Material(job.root, job.namespace, job.out, job.dataset))
     for outcome in to_folder(make_plan(contents, version=__version__, tag=None), job.out / "hub"):
         if outcome.status == "stopped":
             raise InputError(outcome.reason)

@@ -82,7 +82,7 @@ def test_bad_input_is_one_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None
         (("evaluate", "show", tmp_path), "is a folder"),
         (("evaluate", "show", RESULTS / "lvm-kjv" / "p1.json"), "use eisv-lumen lvm compare"),
         (("render", "--root", tmp_path), "not the repository of eisv-lumen; give it with --root"),
-        (("teacher", "generate", tmp_path / "no"), "not a folder that teacher train wrote"),
+        (("teacher", "generate", tmp_path / "no"), "no user message; give each as a JSON string"),
     ):
         answer = run(*args)
         assert answer.returncode == 2, answer.stderr

@@ -196,7 +196,6 @@ def test_a_dataset_is_not_split_into_itself(folder: Path, run: Run) -> None:
         (("synthetic", "--out", "x.parquet", "--shape-overrides", "calm=1"), "'calm'"),
         (("classify", "anima.db"), "eisv-lumen data convert anima.db --out states.parquet"),
         (("convert", "nowhere.txt", "--out", "x.parquet"), "nowhere.txt: no such file"),
-        (("labels", "."), "not a source"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

@@ -23,6 +23,7 @@ FOREIGN = {
     "model/config.json": "{}", "checkpoints/notes.txt": "mine", "train/about.txt": "mine",
     "chunks/notes.txt": "mine", "part-000000.parquet": "PAR1",
     "_windows.json": "{}", "v1.json": "{}", "compare.svg": "<svg/>", "report.json": "{}",
+    "sft.yaml": "mine\n",
 }  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def test_the_writing_commands_are_known() -> None:
         "demo", "data build", "data synthetic", "data blend", "data convert", "cluster windows",
         "voice learn", "teacher train", "teacher evaluate", "student distil", "student evaluate",
         "evaluate law", "evaluate published", "lvm embed", "lvm sequences", "lvm train",
-        "lvm align", "lvm compare", "lvm demo", "label", "run",
+        "lvm align", "lvm compare", "lvm demo", "label", "run", "evaluate score", "teacher export",
     }  # fmt: skip
 
 

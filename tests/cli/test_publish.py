@@ -49,7 +49,7 @@ def test_to_a_folder_and_to_the_hub(hub: HubDouble, tmp_path: Path) -> None:
     dry = publish(hub, tmp_path, "--to", "folder", out, *only, "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert dry.stdout == f"would be published: {out / SPACE}\n" and not out.exists()
-    assert "Plan: v0.1.0" in dry.stderr and "law.py" in dry.stderr
+    assert "Plan: v0.1.0" in dry.stderr and str(SPACE) in dry.stderr
 
     assert publish(hub, tmp_path, "--to", "folder", out, *only).returncode == 0
     sent = publish(hub, tmp_path, "--to", "hub", *only, "--private", "--json")

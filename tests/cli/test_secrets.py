@@ -77,7 +77,7 @@ def test_no_output_of_any_command_holds_the_password(
 def test_a_defect_of_ours_prints_its_traceback_without_the_password(tmp_path: Path) -> None:
     code = (
         "import sys, eisv_lumen.trajectory.sources as s\n"
-        "def broken(source): raise RuntimeError(f'lost {source.full}')\n"
+        "def broken(source, *_): raise RuntimeError(f'lost {source.full}')\n"
         "s.read_source = broken\n"
         "from eisv_lumen.cli import main\nmain()"
     )
@@ -141,5 +141,6 @@ def test_an_address_is_masked_wherever_it_is_quoted_and_whole_for_who_connects()
         assert SECRET not in shown and "ada@db/gov" in shown
     assert address.full == full and pickle.loads(pickle.dumps(address)).full == full
     assert Address(address) is address
+    assert Address(f"postgresql://ada:{SECRET}@db/gov").full.count(SECRET) == 1
     assert SECRET not in mask(f"an error that quotes {SECRET} alone")
     assert Address("anima.db") == "anima.db"

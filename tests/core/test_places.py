@@ -7,7 +7,7 @@ import pytest
 from eisv_lumen.core.errors import InputError
 from eisv_lumen.core.places import HubPlace, as_hub_place, no_such_place
 from eisv_lumen.hub.publishing.fetch import fetch_model
-from eisv_lumen.trajectory.sources import read_any
+from eisv_lumen.trajectory.load import read_any
 
 
 @pytest.fixture(autouse=True)

@@ -31,12 +31,12 @@ def test_the_exact_imitator_under_the_settings_that_were_not_recorded() -> None:
         at(0.33)
 
 
-def test_published_runs_are_marked_and_their_decoding_is_not_invented() -> None:
+def test_published_runs_are_marked_and_their_decoding_is_the_inherited_one() -> None:
     reports = published_reports()
     assert len(reports) == 7
     for report in reports.values():
         assert report.kind == "published"
-        assert report.results[0].decoding == Decoding(temperature=0.3, top_k=None, top_p=None)
+        assert report.results[0].decoding == Decoding(temperature=0.3, top_k=20, top_p=0.95)
     passed = {name: [g.passed for g in r.gates] for name, r in reports.items()}
     assert passed["v6-real"] == [True, True, True]
     assert passed["v6"] == [False, True, True]

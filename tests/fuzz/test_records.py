@@ -21,6 +21,7 @@ from eisv_lumen.hub.contents.student import student_card
 from eisv_lumen.lvm.predictors.learned import learned
 from eisv_lumen.teacher.data.windows import training_record
 from eisv_lumen.teacher.recipe import DataRecipe, load_recipe
+from eisv_lumen.trajectory.sources.options import DEFAULT
 
 from .guard import cases, survives
 from .strategies import altered, damaged, dumped
@@ -36,10 +37,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def arranged(path: Path, size: int, block: int) -> int:
     """Read a file as the workers of a cluster do, block by block; return its states."""
-    chunks = split_file(str(path), size, 3, block)
+    chunks = split_file((str(path), size), DEFAULT, 3, block)
     found = [arrange_chunk((i, chunk, str(path.parent))) for i, chunk in enumerate(chunks)]
     for pieces in in_order(found).values():
-        assert all(np.isfinite([p.t_first, p.t_last]).all() for p in pieces)
+        assert all(np.isfinite([p.came.t_first, p.came.t_last]).all() for p in pieces)
         assert runs(pieces, 2)
     return sum(one.rows - one.null_rows for one in found)
 

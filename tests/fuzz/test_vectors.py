@@ -200,8 +200,12 @@ def test_a_student(folder: Path, data: Any) -> None:
     windows.append({"series": [[float(t), *x] for t, x in enumerate(X)]})
     if student.body.get("net"):
         cell = st.one_of(st.floats(-1, 1), st.floats(-1e100, 1e100))
-        rest = data.draw(st.lists(cell, min_size=13, max_size=13))
-        windows += [{"summary": [n, *rest]} for n in student.body["net"]["n_states"]]
+        duration = data.draw(st.floats(0, 1e100))
+        means = data.draw(st.lists(st.floats(0, 1), min_size=4, max_size=4))
+        rest = data.draw(st.lists(cell, min_size=8, max_size=8))
+        windows += [
+            {"summary": [n, duration, *means, *rest]} for n in student.body["net"]["n_states"]
+        ]
     temperature = data.draw(st.sampled_from([1.0, 0.3, 0.0, 5e-324, 1e12, 1e300]))
     for window in windows:
         said = student.speak(**window, temperature=temperature, seed=1)

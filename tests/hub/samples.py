@@ -36,5 +36,6 @@ def on_disk(folder: Path) -> dict[str, dict[str, bytes]]:
             f.relative_to(repo).as_posix(): f.read_bytes() for f in repo.rglob("*") if f.is_file()
         }
         for kind in folder.iterdir()
+        if kind.name != "home"  # the client's cache
         for repo in kind.iterdir()
     }

@@ -230,9 +230,9 @@ def test_frames_of_windows_are_sources(kind: str) -> None:
 
 
 def test_what_is_no_frame_of_windows_is_refused() -> None:
-    with pytest.raises(InputError, match=r"the DataFrame: holds no windows \(columns a\)"):
+    with pytest.raises(InputError, match=r"the DataFrame: no column t \(or timestamp\); it has a"):
         load_trajectories(pd.DataFrame({"a": [1]}))
     with pytest.raises(InputError, match="ndarray: not a source"):
         load_trajectories(np.zeros(3))
-    with pytest.raises(InputError, match="a frame: has no split"):
+    with pytest.raises(InputError, match="a single table: has no split"):
         load_trajectories(build(LOG), split="train")

@@ -33,7 +33,7 @@ def test_the_space_holds_the_mathematics_byte_by_byte(plan: PublishPlan) -> None
     [repo] = plan.repos
     assert set(repo.files) == {
         "README.md", "answer.py", "app.py", "coherence.py", "eisv_coherence.py", "intervals.py",
-        "law.py", "requirements.txt", "shapes.py", "vocabulary.py", ".eisv-lumen.json",
+        "family.py", "law.py", "requirements.txt", "shapes.py", "vocabulary.py", ".eisv-lumen.json",
     }  # fmt: skip
     modules = ("shapes", "vocabulary", "law", "answer", "coherence", "intervals")
     for name in modules:
@@ -176,8 +176,9 @@ from gradio_client import Client
 page = app.build()
 page.launch(prevent_thread_lock=True, quiet=True)
 client = Client(page.local_url, verbose=False)
-summary, table = client.predict(
+answer = client.predict(
     {"headers": ["expression", "shape"], "data": app.EXAMPLE}, 0.3, api_name="/score")
+summary, table = answer[0], next(a for a in answer if isinstance(a, dict) and "data" in a)
 said = []
 for row in (["~warmth~", "moon"], ["~warmth~"]):
     try:

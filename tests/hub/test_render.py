@@ -31,6 +31,9 @@ ALLOWED = re.compile(
     r"|python[_ ]?(?:version)?\W*3\.\d+"  # versions
     r"|gradio\W+\d+\.\d+|0\.1\.0"
     r"|\(1\.0\)"  # the default of an argument
+    # Links, and versions that were tried.
+    r"|https?://\S+|(?:transformers|PEFT)\s+[\d.]+|on [\d.]+ with\s+[\d.]+|brackets: 95 %"
+    r"|T = 0\.3|V = 0\.3|P\d\.\d|V\d\.\d|v\d\.\d"  # the study's temperature, the mapping, names
     r"|95 (?:%|percent) (?:bootstrap|percentile|interval)",  # the level of every interval
     re.IGNORECASE,
 )

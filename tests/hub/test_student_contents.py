@@ -164,7 +164,7 @@ def test_nothing_that_is_published_tells_where_it_was_made(
 
 
 def test_what_is_missing_is_said(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="student: give a folder"):
+    with pytest.raises(InputError, match="student: make it with `eisv-lumen student distil"):
         build_contents(Material(ROOT, "ada"), ["student"])
     (tmp_path / "student").mkdir()
     with pytest.raises(InputError, match=r"lacks student\.json, reader\.py"):

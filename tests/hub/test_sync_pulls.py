@@ -161,7 +161,7 @@ def test_the_older_schema_is_brought_along_in_the_same_one(here: HubDouble) -> N
     repo = here.store.create("dataset", ID)
     old = published(build([part(log, 0, 60)], window=20, stride=10))
     before = repo.write({"README.md": "---\n---\n# By hand\n", "data/train.parquet": old})
-    how = {"stride": 10, "create_pr": True, "backoff": FAST}
+    how = {"stride": 10, "create_pr": True, "migrate": True, "backoff": FAST}
     assert sync(ID, source(log), dry_run=True, **how).windows == {"window_20": 6}
     outcome = sync(ID, source(log), **how)
     assert outcome.windows == {"window_20": 6} and len(repo.pulls) == 1

@@ -81,7 +81,7 @@ def test_the_light_base_labels_builds_grows_and_speaks_without_torch(
     python = (
         "import sys, numpy as np\n"
         "from eisv_lumen import Voice, classify, coherence\n"
-        "from eisv_lumen.trajectory.sources import load_table\n"
+        "from eisv_lumen.trajectory.load import load_table\n"
         "t, X = np.arange(60.0), np.full((60, 4), 0.5)\n"
         "print(len(classify(t, X)), load_table('anima.db').num_rows)\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules])"

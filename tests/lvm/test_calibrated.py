@@ -35,7 +35,7 @@ def sets_of(process: Process) -> dict[str, SequenceSet]:
     return {
         "train": process.sample(60, 40, seed=0),
         "validation": process.sample(16, 40, seed=1),
-        "test": process.sample(16, 40, seed=2),
+        "test": process.sample(48, 40, seed=2),
         "ood": process.sample(16, 40, seed=3),
     }
 

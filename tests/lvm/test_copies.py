@@ -37,7 +37,7 @@ def a_set(articles, texts=True, dim=8):
 
 
 def edited(chunks, every, seed=0):
-    """Change one word in so many."""
+    """Change every so manieth word."""
     words = " ".join(chunks).split()
     for i in range(seed % every, len(words), every):
         words[i] = f"x{i}"
@@ -54,7 +54,7 @@ TRAIN = {f"c/{i}": article(i) for i in range(12)}
         ([*article(99, 1), *article(3)[1:]], True),  # one new paragraph
         ([t.upper().replace(".", " !") for t in article(3)], True),
         (" ".join(article(3)).split(". "), True),  # cut otherwise
-        (edited(article(3), 14), True),
+        (edited(article(3), 20), True),
         (edited(article(3), 3), False),
         ([*article(3)[:8], *article(98, 22)], False),  # a quotation
         (article(97), False),

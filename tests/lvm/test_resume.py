@@ -63,6 +63,7 @@ def said(record):
     return {k: v for k, v in record.items() if k not in apart} | {"stages": stages}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SPECS)
 def test_killed_after_any_epoch_it_ends_with_the_same_bytes_and_record(
     how, sets, tmp_path, monkeypatch

@@ -119,6 +119,7 @@ def expect(page, selector):
     return playwright.expect(page.locator(selector).first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", LOOKED_AT)
 def test_every_tab_is_whole_and_readable(visit, pictures, size, theme):

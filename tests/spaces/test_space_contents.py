@@ -71,7 +71,11 @@ def test_a_model_that_travels_is_named_in_the_card(space):
 def test_the_wheel_is_the_package_whole_and_works_from_where_it_is_unpacked(contents, tmp_path):
     name = next(path for path in contents if path.endswith(".whl"))
     with zipfile.ZipFile(io.BytesIO(contents[name])) as wheel:
-        inside = {n for n in wheel.namelist() if n.startswith("eisv_lumen/")}
+        inside = {
+            n
+            for n in wheel.namelist()
+            if n.startswith("eisv_lumen/") and not n.startswith("eisv_lumen/_templates/")
+        }
         wheel.extractall(tmp_path)
     sources = {
         f"eisv_lumen/{path.relative_to(ROOT / 'src' / 'eisv_lumen').as_posix()}"

@@ -52,6 +52,7 @@ def test_stratified_draws_fill_in_the_law_and_each_window_shows_its_first_tokens
         assert np.abs(share - p).max() <= 4 / few.size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [1, 5])
 def test_over_seeds_each_stratified_draw_has_its_law(code):
     where = np.array([code], np.int8)

@@ -34,6 +34,7 @@ def recipe(tmp_path):
     return load_recipe(path)
 
 
+@pytest.mark.slow
 def test_trls_command_trains_with_our_loss(recipe, tmp_path):
     examples = recipe_examples(recipe.data, recipe_corpora(recipe.data, ["train"])["train"])
     record = train(recipe, examples, tmp_path / "ours", device="cpu")

@@ -7,11 +7,11 @@ from typer.testing import CliRunner
 
 from eisv_lumen.cli import app
 from eisv_lumen.core.errors import InputError
+from eisv_lumen.expression.answer import Parsed, parse
 from eisv_lumen.expression.vocabulary import SHAPES
 from eisv_lumen.teacher.data.given import prompts_of_source, split_file
 from eisv_lumen.teacher.data.windows import facts_of_file, read_corpus
 from eisv_lumen.teacher.evaluation.generate import generate
-from eisv_lumen.teacher.prompt.messages import Parsed, parse
 from eisv_lumen.teacher.recipe import DataRecipe
 from eisv_lumen.trajectory.dataset.schema import read_table, synthesize, write_parquet
 

@@ -371,12 +371,12 @@ def test_what_is_no_source_is_refused(tmp_path, monkeypatch):
     cases = [
         (tmp_path / "notes.txt", "not a source; give an anima.db"),
         (tmp_path / "none.db", "no such file or folder"),
-        (tmp_path / "empty", "holds no Parquet files"),
+        (tmp_path / "empty", "a folder without logs"),
         (tmp_path / "e.jsonl", "an empty file"),
         (tmp_path / "s.jsonl", "window summaries, which hold no states"),
         (tmp_path / "n.jsonl", "line 1: not JSON"),
         ("someone/nothing", r"could not be loaded from the Hub \(no way there\)"),
-        ("nothing", "no such file or folder, and not a dataset id"),
+        ("nothing", "no such file or folder"),
     ]
     for what, message in cases:
         with pytest.raises(InputError, match=message):

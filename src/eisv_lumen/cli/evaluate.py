@@ -12,7 +12,7 @@ import typer
 from ..core.outputs import check_result_folder, json_with
 from . import print_json
 from .frame import print_csv, print_markdown, print_table
-from .options import REPORT, Json
+from .options import REPORT, Force, Json, new_file
 
 if TYPE_CHECKING:
     from ..evaluation.report import EvalReport
@@ -131,7 +131,11 @@ def score(
             "list of tokens) and shape (a name, a class code)."
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="The report to write (JSON).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The report to write (JSON).", callback=new_file(json_with(**REPORT))),
+    ] = None,
+    replace: Force = False,
     temperature: Annotated[
         float, typer.Option(min=0, help="At which it was decoded; 0 is greedy.")
     ] = 1.0,

@@ -69,6 +69,9 @@ def publish(
             "distil` or `lvm train` has made; what it lacks is left out."
         ),
     ] = None,
+    name: Annotated[
+        str, typer.Option(help="Name of the dataset's repo.")
+    ] = "unitares-eisv-trajectories",
     root: Root = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print plan and outcome as one JSON object on stdout.")
@@ -100,7 +103,10 @@ def publish(
 
     require("publish", "Publishing")
     _check(to, folder, namespace, private=private, create_pr=create_pr)
-    given = Material(root or default_root(), namespace or "eisv-lumen", run)
+    from ..hub.cards.front_matter import check_repo_name
+
+    check_repo_name(name)
+    given = Material(root or default_root(), namespace or "eisv-lumen", run, name)
     contents = build_contents(given, only or ())
     _tell_left_out({} if only else left_out(given))
     plan = make_plan(contents, version=__version__, tag=tag)

@@ -33,6 +33,9 @@ def run(
     publish: Annotated[
         str, typer.Option(metavar="NS", help="User or organisation that OUT/hub is made for.")
     ] = "eisv-lumen",
+    name: Annotated[
+        str, typer.Option(help="Name of the dataset's repo in OUT/hub.")
+    ] = "unitares-eisv-trajectories",
     seed: Seed = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="A small fraction of the work, to see that it runs.")
@@ -56,7 +59,7 @@ def run(
 
       eisv-lumen run logs/2026-*.csv --out my-run --publish ada
     """
-    from ..hub.cards.front_matter import check_namespace
+    from ..hub.cards.front_matter import check_namespace, check_repo_name
     from ..hub.contents.context import default_root
     from ..pipeline import Job
     from ..pipeline import plan as make_plan
@@ -64,6 +67,7 @@ def run(
     from .evaluate import show_report
 
     check_namespace(publish)
+    check_repo_name(name)
     if not plan:
         require("train", "The main job")
         require("publish", "The main job")
@@ -76,6 +80,7 @@ def run(
         size=_size(quick),
         command=_command(recipe, seed, quick),
         namespace=publish,
+        dataset=name,
         root=root or default_root(),
         say=lambda text: typer.echo(text, err=True),
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.outputs import json_with
+from ..core.outputs import check_result_folder, json_with
 from ..core.runs import RUN_NAMES as RUN
 from ..core.runs import is_run
 from . import print_json
@@ -121,13 +121,26 @@ def train(
         )
 
 
+def _is_export(folder: Path) -> bool:
+    yaml = folder / "sft.yaml"
+    return yaml.is_file() and "dataset_name:" in yaml.read_text(encoding="utf-8", errors="replace")
+
+
+def _empty_or_hub(out: str) -> str:
+    """Refuse a folder that holds something."""
+    if not out.startswith("hf://"):
+        check_result_folder(Path(out), ("data", "base", "sft.yaml"), _is_export)
+    return out
+
+
 @app.command()
 def export(
     recipe: Annotated[str, typer.Argument(help="Name of a packaged recipe, or a YAML file.")],
     out: Annotated[
         str,
         typer.Option(
-            help="An empty folder, or hf://owner/name: a private dataset repo on the Hub."
+            help="An empty folder, or hf://owner/name: a private dataset repo on the Hub.",
+            callback=_empty_or_hub,
         ),
     ],
     device: _Device = None,

@@ -66,6 +66,7 @@ def dataset_card(
     *,
     name: str = "unitares-eisv-trajectories",
     source: str,
+    from_anima: bool = True,
     agreement: Mapping[int, float] | None = None,
 ) -> str:
     """Render the dataset's card.
@@ -82,6 +83,8 @@ def dataset_card(
         As `load_results` gives them; needs `study/facts`.
     source
         A sentence: where the states come from.
+    from_anima
+        Whether they were read from Lumen's log, whose readings are mapped.
     agreement
         Share of the default config's labels that the last k states keep, by k, as counted on
         the data that are published.
@@ -126,6 +129,7 @@ def dataset_card(
         main=next(config for config in configs if config.default),
         shapes=SHAPES,
         source=source,
+        from_anima=from_anima,
         agreement=dict(agreement or {}),
         facts=results["study"]["facts"],
         results=results,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from ...core.errors import InputError
 from ...core.files import parse_yaml
 
-__all__ = ["Kind", "check_front_matter", "check_namespace", "is_hub_id"]
+__all__ = ["Kind", "check_front_matter", "check_namespace", "check_repo_name", "is_hub_id"]
 
 Kind = Literal["dataset", "model", "base", "space", "post", "vectors"]
 _COLORS: Final = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
@@ -156,6 +156,20 @@ def _check_parts(head: Mapping[str, Any], kind: Kind) -> None:
 def is_hub_id(base: str) -> bool:
     """Say whether a recipe's base is a model on the Hub, not one of ours or a path."""
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", base) is not None
+
+
+def check_repo_name(name: str) -> None:
+    """Refuse what cannot be the name of a repo.
+
+    Raises
+    ------
+    InputError
+        It is empty, or has other characters than the Hub's names have.
+    """
+    if not is_hub_id(f"x/{name}"):
+        raise InputError(
+            f"--name {name!r}: no name on the Hub; use letters, digits, '.', '-' and '_'"
+        )
 
 
 def check_namespace(namespace: str) -> None:

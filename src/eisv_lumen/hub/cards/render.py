@@ -105,7 +105,8 @@ def render_readme(root: str | os.PathLike[str]) -> dict[str, bytes]:
     Returns
     -------
     dict
-        `README.md`, the figures it shows, and `benchmarks/README.md`, relative to `root`.
+        `README.md`, `docs/results.md`, the figures they show, and `benchmarks/README.md`, relative
+        to `root`.
     """
     base = Path(root)
     results = load_results(base / "results")
@@ -115,18 +116,21 @@ def render_readme(root: str | os.PathLike[str]) -> dict[str, bytes]:
         )
     bench = results.get("bench", {}).get("bench", {"benchmarks": {}})
     rows = [row for group in bench["benchmarks"].values() for row in group]
-    text = render(
-        "README.md.jinja",
-        base,
-        results=results,
-        headlines=[
-            _bench_row({**row, "what": row["what"].strip()})
-            for row in rows
-            if row["what"].strip() in HEADLINES
-        ],
-        table=markdown_table,
-    )
-    contents = {"README.md": wrapped(text).encode("utf-8"), **readme_figures(results)}
+    headlines = [
+        _bench_row({**row, "what": row["what"].strip()})
+        for row in rows
+        if row["what"].strip() in HEADLINES
+    ]
+
+    def page(folder: Path, name: str) -> bytes:
+        text = render(name, folder, results=results, headlines=headlines, table=markdown_table)
+        return wrapped(text).encode("utf-8")
+
+    contents = {
+        "README.md": page(base, "README.md.jinja"),
+        "docs/results.md": page(base / "docs", "results.md.jinja"),
+        **readme_figures(results),
+    }
     if rows:
         tables = {
             name: [_bench_row(row) for row in group] for name, group in bench["benchmarks"].items()

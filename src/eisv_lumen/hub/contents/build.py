@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ...core.errors import InputError
 from ...core.places import no_such_place
 from ..publishing.plan import CARD, Contents, RepoName, Source
-from ..publishing.repos import DATASET, METRIC, TEACHER
+from ..publishing.repos import METRIC, TEACHER
 from .context import MADE_BY, Material, check_root
 from .lvm import causal_alignment, lvm
 from .student import STUDENT, student
@@ -77,11 +77,12 @@ def dataset(given: Material) -> Contents:
         given.namespace,
         [_as_default(config) if config is main else config for config in configs],
         load_results(given.root / "results"),
-        name=DATASET.name,
+        name=given.dataset,
         source=_origin(given, tables),
+        from_anima="anima" in _sources(tables),
         agreement=_agreement(tables[main.name]),
     )
-    return {DATASET: {**files, CARD: card.encode("utf-8")}}
+    return {RepoName("dataset", given.dataset): {**files, CARD: card.encode("utf-8")}}
 
 
 def _shard(path: Path, table: pa.Table) -> Source:
@@ -130,13 +131,19 @@ def _origin(given: Material, tables: dict[str, dict[str, pa.Table]]) -> str:
             "These states are not Lumen's: `eisv-lumen demo` drew them from a process fitted to "
             "Lumen's log, and wrote them in the form of that log."
         )
-    sources = {
-        name
-        for splits in tables.values()
-        for table in splits.values()
-        for name in table["source"].unique().to_pylist()
-    }
-    return f"The states come from: {', '.join(sorted(sources))}."
+    agents = len(
+        {name for table in _tables(tables) for name in table["agent"].unique().to_pylist()}
+    )
+    log = f"a log of {agents} agents" if agents > 1 else "the log of one agent"
+    return f"The states are {log} (`source`: {', '.join(sorted(_sources(tables)))})."
+
+
+def _tables(tables: dict[str, dict[str, pa.Table]]) -> Iterator[pa.Table]:
+    return (table for splits in tables.values() for table in splits.values())
+
+
+def _sources(tables: dict[str, dict[str, pa.Table]]) -> set[str]:
+    return {name for table in _tables(tables) for name in table["source"].unique().to_pylist()}
 
 
 def _agreement(splits: dict[str, pa.Table]) -> dict[int, float]:

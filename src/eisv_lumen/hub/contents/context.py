@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ...core.errors import InputError
 from ...core.files import read_json
+from ..publishing.repos import DATASET
 
 __all__ = ["Material", "check_root", "default_root", "without_paths"]
 
@@ -55,11 +56,14 @@ class Material:
         `teacher/`, `student/`, `report.json` and the windows that it was made on,
         `evaluation.parquet`; or one that `data build --split`, `teacher train`, `student distil`
         or `lvm train` wrote. None where there is none.
+    dataset
+        Name of the dataset's repo.
     """
 
     root: Path
     namespace: str
     run: Path | None = None
+    dataset: str = DATASET.name
 
     def folder_of(self, part: str) -> Path | None:
         """Return the folder of a part of the run, None where the run has none.

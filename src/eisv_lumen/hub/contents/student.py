@@ -49,6 +49,7 @@ def student(given: Material) -> Contents:
         list(reports.values()),
         read_json(folder / "distilled.json"),
         size=size,
+        dataset=given.dataset,
     )
     return {
         STUDENT: {name: folder / name for name in _FILES}
@@ -86,6 +87,7 @@ def student_card(
     record: dict[str, Any],
     *,
     size: int,
+    dataset: str = DATASET.name,
 ) -> str:
     """Render a student's card from its reports.
 
@@ -101,6 +103,8 @@ def student_card(
         Its `distilled.json`.
     size
         Bytes of `student.json`.
+    dataset
+        Name of the dataset's repo.
 
     Raises
     ------
@@ -120,11 +124,11 @@ def student_card(
         language="en",
         license="apache-2.0",
         library_name="eisv-lumen",
-        datasets=[f"{namespace}/{DATASET.name}"],
+        datasets=[f"{namespace}/{dataset}"],
         metrics=[f"{namespace}/{METRIC.name}"],
         tags=["eisv", "imitation", "distillation", "standard-library", "raspberry-pi"],
         model_name=name,
-        eval_results=model_index(reports, f"{namespace}/{DATASET.name}"),
+        eval_results=model_index(reports, f"{namespace}/{dataset}"),
     )
     text = render(
         "student.md.jinja",
@@ -137,7 +141,7 @@ def student_card(
         size=size,
         links=published_facts()["links"],
         teacher=TEACHER.name,
-        dataset=DATASET.name,
+        dataset=dataset,
         metric=METRIC.name,
         explain=explain,
         listed=listed(),

@@ -53,6 +53,7 @@ def teacher(given: Material) -> Contents:
         measured,
         windows=reported.with_name("evaluation.parquet"),
         names=names,
+        dataset=given.dataset,
     )
     return contents | {TEACHER: files}
 
@@ -73,6 +74,7 @@ def teacher_files(
     *,
     windows: Path | None = None,
     names: Mapping[str, str] | None = None,
+    dataset: str = DATASET.name,
 ) -> dict[str, Source]:
     """Return the files of a teacher's repo, which `from_pretrained` loads.
 
@@ -90,6 +92,8 @@ def teacher_files(
         What the report was made on, if that is to travel with it and is there.
     names
         Public names of bases that lie elsewhere.
+    dataset
+        Name of the dataset's repo.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def teacher_files(
     there = windows if windows is not None and windows.is_file() else None
     return files | _measured(
         root, namespace, name, _public(measured.model_dump(by_alias=True), names), record["recipe"],
-        there, adapter,
+        there, adapter, dataset,
     )  # fmt: skip
 
 
@@ -134,6 +138,7 @@ def _measured(
     recipe: Mapping[str, Any],
     windows: Path | None,
     adapter: bool,
+    dataset: str,
 ) -> dict[str, Source]:
     """Return the card and the report of a teacher, and the windows that it was made on."""
     from ...evaluation.report import EvalReport
@@ -149,7 +154,7 @@ def _measured(
         example=_example(windows, recipe["data"]["style"]),
         adapter=adapter,
         temperature=_DECODING["temperature"],
-        dataset=DATASET.name,
+        dataset=dataset,
         metric=METRIC.name,
     )
     files: dict[str, Source] = {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ...core.errors import InputError
 from ...trajectory.dataset.schema import windows_from_table
-from ...trajectory.load import load_table
+from ...trajectory.load import build_table, read_any
+from ...trajectory.sources import Source
 from ...trajectory.sources.summaries import read_summaries, read_unlabelled
 from ...trajectory.windows import STRIDE
 from ..prompt.messages import render_summaries, render_windows
@@ -82,8 +83,9 @@ def prompts_of_source(source: str, data: DataRecipe) -> tuple[list[str], list[in
         labelled = read_summaries(source)
         texts = render_summaries(labelled.values, data.style, labelled.shape)
         return texts, labelled.shape.tolist()
-    stride = min(STRIDE, data.window)
-    windows = windows_from_table(load_table(source, window=data.window, stride=stride))
+    found = read_any(source, window=data.window)
+    stride = min(STRIDE, data.window) if isinstance(found, Source) else None  # cut already
+    windows = windows_from_table(build_table(found, str(source), data.window, stride))
     return render_windows(windows, data.style), windows.shape.tolist()
 
 

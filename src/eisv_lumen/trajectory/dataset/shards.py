@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ...core.errors import InputError
 from ...core.notices import Notice, notice
+from ...core.places import as_hub_place, no_such_place
 from .layouts import card_class_names, default_config, layouts_of
 
 __all__ = ["Shards", "config_names", "find_shards"]
@@ -221,8 +222,10 @@ def _snapshot(folder: Path) -> Path:
 def _on_hub(
     name: str, revision: str | None, token: str | bool | None
 ) -> tuple[dict[str, Any], list[str], bytes | None]:
-    if name.count("/") != 1 or name.startswith(("/", ".", "~")) or Path(name).suffix:
-        raise InputError(f"{name}: no such file or folder, and not a dataset id (owner/name)")
+    place = as_hub_place(name)
+    if place is None:  # what looks like a path is not asked of the Hub
+        raise no_such_place(name, "file or folder")
+    name, revision = place.id, revision or place.revision
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
     from huggingface_hub.errors import OfflineModeIsEnabled
 

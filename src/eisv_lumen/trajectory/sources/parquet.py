@@ -123,8 +123,9 @@ def _part(table: Table, place: str, source: str, options: ReadOptions, named: st
         skipped += left_out
         clamped += outside
         parts.append(part)
-    if rows == skipped:
-        raise InputError(f"{place}: holds no usable state ({rows} rows, {skipped} with a NULL)")
+    if rows == skipped:  # another file may hold some
+        nothing = np.empty(0), np.empty((0, 4))
+        return Part(place, *nothing, None, named or "", source, rows, skipped, notes=tuple(notes))
     drifts = [p[2] for p in parts if p[2] is not None]
     return Part(
         place,

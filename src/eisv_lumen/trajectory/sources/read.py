@@ -24,6 +24,7 @@ from .governance import MIN_UPDATES, parts_of_governance
 from .options import DEFAULT, ReadOptions
 from .parquet import part_of_file, part_of_frame
 from .postgres import is_postgres, parts_of_postgres
+from .roles import has_energy
 from .tables import TABLES, kind_of
 
 __all__ = ["expand", "holds_logs_alone", "read_source"]
@@ -154,7 +155,7 @@ def _holds_updates(path: Path) -> bool:
             first = json.loads(line)
         except (ValueError, RecursionError):
             return True  # its reader names the line
-        return not (isinstance(first, dict) and "E" in {str(k).strip().upper() for k in first})
+        return not (isinstance(first, dict) and "eisv" not in first and has_energy(first))
     return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
@@ -13,6 +13,7 @@ from ...eisv import ANIMA_DIMS, EISV_DIMS
 __all__ = [
     "ANIMA",
     "agent_of_path",
+    "has_energy",
     "ignored_columns",
     "names_an_owner",
     "owner_column",
@@ -141,6 +142,11 @@ def _refuse_two(role: str, one: str, other: str, place: str) -> None:
 def ignored_columns(names: Sequence[str], roles: Mapping[str, str]) -> list[str]:
     """Return the columns that are not read."""
     return [name for name in names if name not in roles.values()]
+
+
+def has_energy(names: Iterable[str]) -> bool:
+    """Whether some names are those of a table of states: one of them is that of E."""
+    return any(_ROLE_OF.get(plain(str(name))) == "E" for name in names)
 
 
 def names_an_owner(name: str) -> bool:
