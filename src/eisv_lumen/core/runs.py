@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from filelock import FileLock, Timeout
 
 from .errors import InputError
 from .files import read_json, write_json
+from .notices import notice
+from .weights import check_safetensors
 
 __all__ = [
     "CHECKPOINTS",
@@ -144,15 +147,34 @@ def _pid(folder: Path) -> str:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the latest whole checkpoint; one that a kill cut short is removed."""
+    """Return the latest whole checkpoint; one that a kill cut short is removed.
+
+    One of which another file is cut short, as by a full disk, is removed with a notice, and the one
+    before it is taken.
+    """
     whole = []
     for path in folder.glob("checkpoint-*"):
         try:
             step = json.loads((path / STATE).read_text("utf-8"))["global_step"]
+            _check_files(path)
             whole.append((int(step), path))
+        except InputError as error:
+            notice(f"{error}; the checkpoint is left out")
+            shutil.rmtree(path, ignore_errors=True)
         except (OSError, ValueError, KeyError):
             shutil.rmtree(path, ignore_errors=True)
     return max(whole)[1] if whole else None
+
+
+def _check_files(checkpoint: Path) -> None:
+    """Refuse weights or states of an optimiser that are not whole."""
+    for path in sorted(checkpoint.rglob("*.safetensors")):
+        check_safetensors(path)
+    for path in sorted(
+        checkpoint.glob("*.pt")
+    ):  # torch's are archives, with their index at the end
+        if not zipfile.is_zipfile(path):
+            raise InputError(f"{path}: cut short")
 
 
 def remove(folder: Path) -> None:
