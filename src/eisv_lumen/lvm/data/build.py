@@ -105,10 +105,9 @@ def build_splits(
 
     Parameters
     ----------
-    sources
-        Folders of chunks, or .npz files of the study; their articles are shared out.
-    ood
-        The same; their articles are all of the split `ood`.
+    sources, ood
+        Folders of chunks, or .npz files of the study; the articles of `sources` are shared out,
+        those of `ood` are all of the split `ood`.
     out, plan
         Where to, and how.
     recut
