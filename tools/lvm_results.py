@@ -4,16 +4,17 @@ Reads runs/lvm/sequences, which these commands make (python3-doc: see `lvm/texts
 
     eisv-lumen lvm embed wiki --out runs/lvm/wiki
     eisv-lumen lvm embed kjv --parts --out runs/lvm/kjv
-    eisv-lumen lvm embed pydoc --articles 150 --out runs/lvm/pydoc
-    eisv-lumen lvm embed stdlib --articles 100 --out runs/lvm/stdlib
+    eisv-lumen lvm embed pydoc --articles 150 --draw permutation --out runs/lvm/pydoc
+    eisv-lumen lvm embed stdlib --articles 100 --draw permutation --out runs/lvm/stdlib
     for n in 35 40 48 62 75; do
         eisv-lumen lvm embed kjv --parts --words $n --out runs/lvm/kjv-$n
     done
     eisv-lumen lvm embed wiki --by words --words 60 --parts --out runs/lvm/wiki-60
-    eisv-lumen lvm embed pydoc --articles 150 --by words --words 60 --parts --out runs/lvm/pydoc-60
+    eisv-lumen lvm embed pydoc --articles 150 --draw permutation --by words --words 60 --parts \
+        --out runs/lvm/pydoc-60
     recut=$(printf -- '--recut runs/lvm/%s ' kjv-{35,40,48,62,75} wiki-60 pydoc-60)
     eisv-lumen lvm sequences runs/lvm/{wiki,kjv,pydoc} --ood runs/lvm/stdlib $recut \
-        --out runs/lvm/sequences
+        --draw permutation --out runs/lvm/sequences
 
 The ranker learns from train-recut: train, and its texts cut otherwise. All others learn from train.
 Keeps models in runs/lvm/models; writes results/lvm-CORPUS/*.json (one report a model), and in
