@@ -19,9 +19,8 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from .errors import InputError
-from .files import read_json, write_json
+from .files import check_safetensors, read_json, write_json
 from .notices import notice
-from .weights import check_safetensors
 
 __all__ = [
     "CHECKPOINTS",

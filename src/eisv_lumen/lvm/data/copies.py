@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
-from ...core.weights import check_safetensors
+from ...core.files import check_safetensors
 from .sequences import SequenceSet
 
 __all__ = ["NEAR", "Sketch", "check_no_copies", "copies_of", "near_copies", "sketch_of"]

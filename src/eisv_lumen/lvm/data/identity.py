@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ...core.errors import InputError
+from ...core.files import check_safetensors, is_lfs_pointer
 from ...core.notices import notice
-from ...core.weights import check_safetensors, is_lfs_pointer
 
 __all__ = ["Made", "check_alike", "check_download", "check_same_encoder", "check_tokenizer",
            "fingerprint_of"]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any, Final
 import torch
 
 from ...core.errors import InputError
-from ...core.weights import check_safetensors
+from ...core.files import check_safetensors
 
 __all__ = ["check_sizes", "check_weights"]
 

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 from ...core.errors import InputError
-from ...core.files import read_json
+from ...core.files import check_safetensors, read_json
 from ...core.runs import is_first, replacing
-from ...core.weights import check_safetensors
 from ..models import VectorModel, load_predictor
 
 __all__ = ["save_model", "say", "take_saved"]
