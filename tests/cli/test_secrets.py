@@ -58,6 +58,7 @@ def test_sources_are_among_what_is_tested() -> None:
             ("data describe", "source")} <= set(TAKING)  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "name"), TAKING)
 def test_no_output_of_any_command_holds_the_password(
     words: str, name: str, closed_port: int, tmp_path: Path,

@@ -19,6 +19,8 @@ from eisv_lumen.hub.syncing.growth import parquet_bytes
 from eisv_lumen.hub.syncing.sync import sync
 from eisv_lumen.trajectory.dataset.layouts import grown_number
 
+pytestmark = pytest.mark.slow
+
 ID = "ada/long"
 LOG = series(60 + 5 * (MOST_GROWN + 6), agent="lumen")
 

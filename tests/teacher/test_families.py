@@ -15,6 +15,8 @@ from eisv_lumen.teacher.models.tiny import build_tokenizer
 from eisv_lumen.teacher.recipe import Recipe
 from eisv_lumen.teacher.training.train import train
 
+pytestmark = pytest.mark.slow
+
 TOKENIZER = build_tokenizer("compact")
 IDS = {
     "vocab_size": len(TOKENIZER), "pad_token_id": TOKENIZER.pad_token_id,
