@@ -205,7 +205,7 @@ def test_published_exact_and_ours_are_told_apart_in_every_table() -> None:
 
 def test_readme_and_post_score_the_blind_speakers_alike() -> None:
     """Whole laws, both: single draws beside whole laws would be two measures in one table."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     for speaker in ("blind teacher", "random forest", "always `convergence`"):
         found = []
         for text in (readme, POST):
@@ -340,7 +340,7 @@ def test_another_namespace_and_author_are_put_everywhere(tmp_path: Path) -> None
 
     for name in ("README.md.jinja", "results", "spaces"):
         (tmp_path / name).symlink_to(ROOT / name)
-    for name in ("benchmarks", "blog"):
+    for name in ("benchmarks", "blog", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name)
     command = ["--root", str(tmp_path), "--namespace", "ada", "--author", "eve", "--author", "bob"]
     assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
