@@ -154,8 +154,6 @@ ALONE = """
 import sys, time
 from eisv_lumen.cluster.hire import hire
 
-pytestmark = pytest.mark.slow
-
 if __name__ == "__main__":
     with hire(workers=2) as crew:
         pids = crew.client.run(__import__("os").getpid).values()
